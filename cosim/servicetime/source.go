@@ -13,6 +13,11 @@ type State struct {
 	K    int64         // invocations of other sandboxes executed here since it last did
 	Same int64         // of these, invocations of the same function
 	Idle time.Duration // time since this sandbox last executed here
+
+	// Base is the duration that a trace gives this very invocation, 0 without a
+	// trace. The law then adds the penalty of the condition to it, an absolute
+	// time: a fivefold flush of a short call must not scale a long one.
+	Base time.Duration
 }
 
 // Draw is the answer to "how long does this invocation take?".
@@ -27,16 +32,13 @@ type Draw struct {
 // Draw answers for an invocation that starts in state s; u in [0, 1) picks the
 // quantile, so that one u is one piece of luck under every condition. It
 // returns ErrNotSampled (as *NotSampledError) where no measurement answers.
-// A Law is used by one goroutine at a time.
+// Startup answers for what happens before a sandbox's first call. A Law is
+// safe for concurrent use.
 type Law interface {
 	Draw(s State, u float64) (Draw, error)
-}
-
-// StageLaw is the law of what happens before a sandbox's first call.
-type StageLaw interface {
 	// Startup returns the times of creating the sandbox and of starting the
 	// runtime; create and init in [0, 1) pick the quantiles.
-	Startup(create, init float64) (time.Duration, time.Duration, error)
+	Startup(create, init float64) (createTime, initTime time.Duration, err error)
 }
 
 // Request asks a Source for one function on one platform.
