@@ -1,0 +1,87 @@
+package process
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// Stray is a running process as /proc shows it.
+type Stray struct {
+	PID       int
+	Parent    int
+	Group     int
+	Session   int
+	StartTime uint64 // clock ticks since boot
+	proc      procfs.Proc
+}
+
+// HasEnv reports whether the process was started with the environment entry
+// name=value; false where its environment may not be read.
+func (s Stray) HasEnv(entry string) bool {
+	env, err := s.proc.Environ()
+	return err == nil && slices.Contains(env, entry)
+}
+
+// Find returns the running processes (zombies are not) that match, and nothing
+// where /proc is missing.
+func Find(match func(Stray) bool) []Stray {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil
+	}
+	var found []Stray
+	for _, proc := range all {
+		if s, ok := look(proc); ok && match(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func look(proc procfs.Proc) (Stray, bool) {
+	stat, err := proc.Stat()
+	if err != nil || stat.State == "Z" || stat.State == "X" {
+		return Stray{}, false
+	}
+	return Stray{PID: stat.PID, Parent: stat.PPID, Group: stat.PGRP, Session: stat.Session, StartTime: stat.Starttime, proc: proc}, true
+}
+
+// KillStrays kills the processes that match, and those they fork meanwhile,
+// until none is left or a second has passed.
+func KillStrays(match func(Stray) bool) {
+	deadline := time.Now().Add(time.Second)
+	for time.Now().Before(deadline) {
+		strays := Find(match)
+		if len(strays) == 0 {
+			return
+		}
+		for _, s := range strays {
+			s.kill(match)
+		}
+		time.Sleep(time.Millisecond) // killed is not yet gone
+	}
+}
+
+// kill ends the process if it is still the one that was found.
+func (s Stray) kill(match func(Stray) bool) {
+	fd, err := unix.PidfdOpen(s.PID, 0)
+	if err != nil {
+		return // it is gone
+	}
+	defer func() { _ = unix.Close(fd) }() // read-only: nothing to lose
+	// The descriptor holds the process that has the pid now; only then is it
+	// worth asking who that is.
+	if now, ok := look(s.proc); ok && now.StartTime == s.StartTime && match(now) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may end by itself first
+	}
+}
+
+func isGone(err error) bool {
+	return errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist)
+}
