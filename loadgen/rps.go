@@ -41,11 +41,12 @@ func (r RPS) Validate() error {
 	return l.join()
 }
 
-// coldFunctions returns how many functions share the cold invocations. The
-// small number keeps 0.3·10 s at three functions, not four.
-func (r RPS) coldFunctions() float64 {
-	return math.Ceil(r.Rate*r.ColdShare*r.Cooldown.Seconds() - 1e-9)
-}
+// coldFunctions returns how many functions share the cold invocations.
+func (r RPS) coldFunctions() float64 { return ceil(r.Rate * r.ColdShare * r.Cooldown.Seconds()) }
+
+// ceil rounds up what exceeds a whole number by more than rounding does: 0.3 per
+// second in 10 s is 3, though 3·0.1·10 is a little more.
+func ceil(x float64) float64 { return math.Ceil(x - 1e-9) }
 
 // Functions returns the warm function, if any, and then the cold ones, invoked
 // until the horizon. The RPS must be valid.
@@ -65,7 +66,7 @@ func (r RPS) Functions(horizon des.Time) []Function {
 func (r RPS) function(name string, rate float64, offset, horizon des.Time) Function {
 	return Function{
 		Name:                name,
-		ExpectedInvocations: math.Ceil(max(0, horizon.Sub(offset)).Seconds() * rate),
+		ExpectedInvocations: ceil(max(0, horizon.Sub(offset)).Seconds() * rate),
 		MedianDuration:      r.Duration,
 		MedianMemoryMiB:     float64(r.MemoryMiB),
 		Source: SourceFunc(func(uint64) Stream {
