@@ -1,0 +1,279 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	// applicationID marks the file as a store, in bytes 68-71 of SQLite's
+	// header: "Mcos" in ASCII.
+	applicationID = 0x4d636f73
+
+	// versionTable is where goose records the migrations applied.
+	versionTable = "schema_version"
+
+	// turn is how long SQLite itself waits for a lock before begin looks at its
+	// context again.
+	turn = 200 * time.Millisecond
+
+	readers = 4
+)
+
+// Open opens the store at path, creating it or bringing an older one to the
+// newest schema first, unless options forbid it. A file that is no store
+// (*NotStoreError), comes from a newer version (*VersionError) or is damaged
+// (*CorruptError) is refused and not touched; a missing one is an error that
+// matches fs.ErrNotExist. The caller closes the store.
+func Open(ctx context.Context, path string, options Options) (*Store, error) {
+	if path == "" {
+		return nil, errors.New("open store: no file named")
+	}
+	if err := prepare(ctx, path, options); err != nil {
+		return nil, err
+	}
+	s, err := connect(path, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// prepare makes sure that the file exists and is a store, before SQLite may
+// write anything beside it.
+func prepare(ctx context.Context, path string, options Options) error {
+	err := inspect(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if options.ReadOnly || options.MustExist {
+		return fmt.Errorf("open store: %w; name an existing one, or let `cosim sample` create it", err)
+	}
+	parent := filepath.Dir(path)
+	if options.MakeParent {
+		if err := os.MkdirAll(parent, 0o777); err != nil {
+			return fmt.Errorf("create the folder of store %s: %w", path, err)
+		}
+	} else if _, err := os.Stat(parent); err != nil {
+		return fmt.Errorf("create store %s: %w; create that folder first", path, err)
+	}
+	return create(ctx, path)
+}
+
+// inspect tells a store from other files by SQLite's 100-byte header
+// (https://www.sqlite.org/fileformat.html, section 1.3).
+func inspect(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &NotStoreError{Path: path, What: "not a file (" + info.Mode().Type().String() + ")"}
+	}
+	if info.Size() == 0 {
+		return &NotStoreError{Path: path, What: "an empty file"}
+	}
+	header := make([]byte, 100)
+	if _, err := io.ReadFull(file, header); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read the header of store %s: %w", path, err)
+	}
+	if !strings.HasPrefix(string(header), "SQLite format 3\x00") {
+		return &NotStoreError{Path: path, What: "not an SQLite database"}
+	}
+	if id := binary.BigEndian.Uint32(header[68:]); id != applicationID {
+		return &NotStoreError{Path: path, What: fmt.Sprintf("an SQLite database of another application (application_id %#x)", id)}
+	}
+	return nil
+}
+
+// create builds an empty store aside and links it to path, so that no other
+// process ever sees half a store and no file that appeared meanwhile is
+// overwritten.
+func create(ctx context.Context, path string) (err error) {
+	aside, err := os.MkdirTemp(filepath.Dir(path), ".store-*")
+	if err != nil {
+		return fmt.Errorf("create store %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(aside)) }()
+	fresh := filepath.Join(aside, "new.db")
+	if err := build(ctx, fresh); err != nil {
+		return fmt.Errorf("create store %s: %w", path, err)
+	}
+	err = os.Link(fresh, path)
+	if errors.Is(err, fs.ErrExist) {
+		return inspect(path) // another process was faster
+	}
+	if err != nil {
+		return fmt.Errorf("create store %s: %w", path, err)
+	}
+	return nil
+}
+
+func build(ctx context.Context, fresh string) error {
+	db, err := sql.Open("sqlite3", dsn(fresh, "mode", "rwc", "_journal_mode", "WAL", "_txlock", "immediate"))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	if err == nil {
+		err = migrate(ctx, db)
+	}
+	return errors.Join(err, db.Close())
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, folder, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+}
+
+// connect opens the pools. Nothing is read yet.
+func connect(path string, options Options) (*Store, error) {
+	s := &Store{path: path, patience: options.Patience}
+	if s.patience == 0 {
+		s.patience = DefaultPatience
+	}
+	wait := fmt.Sprint(turn.Milliseconds())
+	reading := []string{"mode", "ro", "_query_only", "true", "_busy_timeout", fmt.Sprint(s.patience.Milliseconds())}
+	if options.ReadOnly && isSealed(path) {
+		reading = append(reading, "immutable", "1")
+	}
+	var err error
+	if s.reader, err = sql.Open("sqlite3", dsn(path, reading...)); err != nil {
+		return nil, s.wrap("open store "+path, err)
+	}
+	s.reader.SetMaxOpenConns(readers)
+	s.reader.SetMaxIdleConns(readers)
+	if options.ReadOnly {
+		return s, nil
+	}
+	// mode=rw, never rwc: if the file vanished meanwhile, that is an error.
+	s.writer, err = sql.Open("sqlite3", dsn(path, "mode", "rw", "_journal_mode", "WAL", "_synchronous", "FULL",
+		"_foreign_keys", "true", "_txlock", "immediate", "_busy_timeout", wait))
+	if err != nil {
+		return nil, s.wrap("open store "+path, errors.Join(err, s.reader.Close()))
+	}
+	s.writer.SetMaxOpenConns(1)
+	return s, nil
+}
+
+// isSealed reports that SQLite cannot keep its log beside the file, and that
+// none is waiting there: then the file can be read as it is.
+func isSealed(path string) bool {
+	if unix.Access(filepath.Dir(path), unix.W_OK) == nil {
+		return false
+	}
+	_, err := os.Stat(path + "-wal")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// admit checks the schema version, and migrates an older store.
+func (s *Store) admit(ctx context.Context) error {
+	found, known, err := s.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if found == known {
+		return nil
+	}
+	if found > known || s.writer == nil {
+		return &VersionError{Path: s.path, Found: found, Known: known}
+	}
+	unlock, err := lockFolder(ctx, filepath.Dir(s.path))
+	if err != nil {
+		return fmt.Errorf("bring store %s from schema %d to %d: %w", s.path, found, known, err)
+	}
+	err = migrate(ctx, s.writer)
+	return s.wrap(fmt.Sprintf("bring store %s from schema %d to %d", s.path, found, known), errors.Join(err, unlock()))
+}
+
+// versions returns the schema version of the file and the newest one known.
+func (s *Store) versions(ctx context.Context) (found, known int64, err error) {
+	provider, err := newProvider(s.reader)
+	if err != nil {
+		return 0, 0, fmt.Errorf("open store %s: %w", s.path, err)
+	}
+	for _, source := range provider.ListSources() {
+		known = max(known, source.Version)
+	}
+	err = s.reader.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&found)
+	return found, known, s.wrap("open store "+s.path, err)
+}
+
+// lockFolder keeps other processes from migrating a store in this folder. The
+// lock ends with the process, and leaves no file behind.
+func lockFolder(ctx context.Context, folder string) (unlock func() error, err error) {
+	file, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	ticker := time.NewTicker(turn / 10)
+	defer ticker.Stop()
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return file.Close, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock folder %s: %w", folder, err), file.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("lock folder %s: %w", folder, ctx.Err()), file.Close())
+		case <-ticker.C:
+		}
+	}
+}
+
+// dsn names a file and its parameters, given as name, value pairs.
+func dsn(path string, parameters ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(parameters); i += 2 {
+		values.Set(parameters[i], parameters[i+1])
+	}
+	// Opaque keeps a relative path relative; the escaping keeps a '?' or '%' in it.
+	escaped := (&url.URL{Path: path}).EscapedPath()
+	return (&url.URL{Scheme: "file", Opaque: escaped, RawQuery: values.Encode()}).String()
+}
+
+func isBusy(err error) bool {
+	var report sqlite3.Error
+	return errors.As(err, &report) && report.Code == sqlite3.ErrBusy
+}

@@ -1,0 +1,204 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"microcosm/cosim/servicetime"
+)
+
+// Put stores samples in one transaction: all, or none. A sample that is stored
+// already with the same content is skipped. Samples whose key and number exist
+// with other content are a *ConflictError, which lists all of them; every
+// sample that cannot be stored is reported too. Dates are kept to the second.
+func (s *Store) Put(ctx context.Context, samples ...servicetime.Sample) error {
+	if err := checkAll(samples); err != nil {
+		return err
+	}
+	return s.write(ctx, "store samples", func(tx *sql.Tx) error {
+		in, err := newInserter(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer in.close()
+		for _, sample := range samples {
+			if _, err := in.put(ctx, sample); err != nil {
+				return err
+			}
+		}
+		return in.conflict()
+	})
+}
+
+func checkAll(samples []servicetime.Sample) error {
+	var mistakes []error
+	for _, sample := range samples {
+		if err := check(sample); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// inserter stores samples within one transaction and collects the conflicts.
+type inserter struct {
+	tx          *sql.Tx
+	sample      *sql.Stmt
+	counters    *sql.Stmt
+	keys        map[servicetime.Key]int64
+	provenances map[servicetime.Provenance]int64
+	conflicts   []Conflict
+}
+
+const insertSample = `
+	INSERT INTO samples (key, n, seed, status, reason, round_trip, null_call, busy, provenance, measured, cost, digest)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (key, n) DO NOTHING`
+
+// All counters of a sample in one statement: crossing into C once per counter
+// costs more than SQLite's own work.
+const insertCounters = `INSERT INTO counters (sample, name, value) SELECT ?, key, value FROM json_each(?)`
+
+func newInserter(ctx context.Context, tx *sql.Tx) (*inserter, error) {
+	in := &inserter{tx: tx, keys: map[servicetime.Key]int64{}, provenances: map[servicetime.Provenance]int64{}}
+	var err error
+	if in.sample, err = tx.PrepareContext(ctx, insertSample); err != nil {
+		return nil, err
+	}
+	in.counters, err = tx.PrepareContext(ctx, insertCounters)
+	return in, err
+}
+
+func (in *inserter) close() {
+	// The transaction's end frees the statements in any case.
+	_ = in.sample.Close()
+	_ = in.counters.Close()
+}
+
+// conflict returns the conflicts met so far as an error.
+func (in *inserter) conflict() error {
+	if len(in.conflicts) > 0 {
+		return &ConflictError{Conflicts: in.conflicts}
+	}
+	return nil
+}
+
+// put stores one checked sample. It reports false for one that was there
+// already; a conflict is noted, not returned.
+func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added bool, err error) {
+	sample = canonical(sample)
+	key, err := in.key(ctx, sample.Key)
+	if err != nil {
+		return false, err
+	}
+	provenance, err := in.provenance(ctx, sample.Provenance)
+	if err != nil {
+		return false, err
+	}
+	digest := Digest(sample)
+	result, err := in.sample.ExecContext(ctx, key, sample.N, int64(sample.Seed), sample.Status.String(), sample.Reason,
+		int64(sample.RoundTrip), int64(sample.Null), int64(sample.Busy), provenance, unixOrNull(sample.Provenance.Measured), int64(sample.Provenance.Cost), digest)
+	if err != nil {
+		return false, fmt.Errorf("sample %d of %s: %w", sample.N, sample.Key, err)
+	}
+	changed, err := result.RowsAffected()
+	if err != nil {
+		return false, err
+	}
+	if changed == 0 {
+		return false, in.compare(ctx, key, sample, digest)
+	}
+	if len(sample.Counters) == 0 {
+		return true, nil
+	}
+	row, err := result.LastInsertId()
+	if err != nil {
+		return false, err
+	}
+	_, err = in.counters.ExecContext(ctx, row, countersJSON(sample))
+	return true, err
+}
+
+// key returns the row of a key, inserting it if it is new.
+func (in *inserter) key(ctx context.Context, k servicetime.Key) (int64, error) {
+	if id, known := in.keys[k]; known {
+		return id, nil
+	}
+	var id int64
+	digest := k.Digest()
+	err := in.tx.QueryRowContext(ctx, "SELECT id FROM keys WHERE digest = ?", digest).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = in.tx.QueryRowContext(ctx, `
+			INSERT INTO keys (digest, function, image, input, platform, platform_digest, condition, stack)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			digest, k.Function, k.Image, k.Input, k.Platform, k.PlatformDigest, k.Condition.String(), k.Stack).Scan(&id)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("key %s: %w", k, err)
+	}
+	in.keys[k] = id
+	return id, nil
+}
+
+// provenance returns the row of what samples of one restore share.
+func (in *inserter) provenance(ctx context.Context, p servicetime.Provenance) (int64, error) {
+	p.Measured, p.Cost = time.Time{}, 0 // these two are columns of the sample
+	if id, known := in.provenances[p]; known {
+		return id, nil
+	}
+	fields := []any{p.Backend, p.SimulatorDigest, p.Boot, p.Restore, p.Host, p.Note}
+	var id int64
+	err := in.tx.QueryRowContext(ctx, `
+		SELECT id FROM provenance
+		WHERE backend = ? AND simulator_digest = ? AND boot = ? AND restore = ? AND host = ? AND note = ?`, fields...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = in.tx.QueryRowContext(ctx, `
+			INSERT INTO provenance (backend, simulator_digest, boot, restore, host, note)
+			VALUES (?, ?, ?, ?, ?, ?) RETURNING id`, fields...).Scan(&id)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("provenance: %w", err)
+	}
+	in.provenances[p] = id
+	return id, nil
+}
+
+// compare notes a conflict if the stored sample is another one.
+func (in *inserter) compare(ctx context.Context, key int64, sample servicetime.Sample, digest string) error {
+	var stored string
+	err := in.tx.QueryRowContext(ctx, "SELECT digest FROM samples WHERE key = ? AND n = ?", key, sample.N).Scan(&stored)
+	if err != nil || stored == digest {
+		return err
+	}
+	old, err := selectSamples(ctx, in.tx, "samples.key = ? AND samples.n = ?", key, sample.N)
+	if err != nil {
+		return err
+	}
+	in.conflicts = append(in.conflicts, Conflict{Key: sample.Key, N: sample.N, Differs: differences(old, sample)})
+	return nil
+}
+
+func countersJSON(s servicetime.Sample) string {
+	text := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(s.Counters)) {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		// check allows no quote, backslash or control character in a name.
+		text = append(text, '"')
+		text = append(text, name...)
+		text = append(text, `":`...)
+		text = strconv.AppendInt(text, s.Counters[name], 10)
+	}
+	return string(append(text, '}'))
+}
+
+func unixOrNull(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.Unix(), Valid: !t.IsZero()}
+}
