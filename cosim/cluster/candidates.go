@@ -1,0 +1,172 @@
+package cluster
+
+import "math/rand/v2"
+
+// The sets a sandbox can be in at once.
+const (
+	slotAll = iota
+	slotFree
+	slotKinds
+)
+
+// roster lists the sandboxes of a function by creation; removed ones leave holes
+// that are closed once they are the larger half.
+type roster struct {
+	places []*Sandbox
+	living int
+	last   *Sandbox // that served the function last; nil when it is gone
+}
+
+// add gives the sandbox the next place and reports whether the places of others
+// moved.
+func (r *roster) add(s *Sandbox) (moved bool) {
+	if len(r.places) >= 64 && len(r.places) > 2*r.living {
+		kept := r.places[:0]
+		for _, old := range r.places {
+			if old != nil {
+				old.place = int32(len(kept))
+				kept = append(kept, old)
+			}
+		}
+		clear(r.places[len(kept):])
+		r.places, moved = kept, true
+	}
+	s.place = int32(len(r.places))
+	r.places = append(r.places, s)
+	r.living++
+	return moved
+}
+
+func (r *roster) remove(s *Sandbox) {
+	r.places[s.place] = nil
+	r.living--
+	if r.last == s {
+		r.last = nil
+	}
+}
+
+// Candidates is a set of sandboxes of one function, among which a load balancer
+// chooses. It knows two orders: by creation (a ring, oldest to newest) and by
+// use (least to most recently used). Adding, removing, and choosing by use or at
+// random cost O(1); choosing by creation scans one bit per sandbox.
+type Candidates struct {
+	slot    int
+	roster  *roster
+	members []*Sandbox // in no order
+	places  bitset     // in the roster
+	head    *Sandbox   // least recently used
+	tail    *Sandbox   // most recently used
+}
+
+// Len returns the number of candidates.
+func (c *Candidates) Len() int { return len(c.members) }
+
+// At returns the i-th candidate in no particular but reproducible order,
+// 0 <= i < Len.
+func (c *Candidates) At(i int) *Sandbox { return c.members[i] }
+
+// Has reports whether the sandbox is a candidate.
+func (c *Candidates) Has(s *Sandbox) bool { return s != nil && s.member[c.slot] }
+
+// Random returns a candidate, each with equal probability.
+func (c *Candidates) Random(random *rand.Rand) *Sandbox {
+	if len(c.members) == 1 {
+		return c.members[0]
+	}
+	return c.members[random.IntN(len(c.members))]
+}
+
+// LastServed returns the sandbox, candidate or not, that was given the
+// function's last invocation; nil when there is none or it was removed.
+func (c *Candidates) LastServed() *Sandbox { return c.roster.last }
+
+// MostRecent returns the candidate that was used last.
+func (c *Candidates) MostRecent() *Sandbox { return c.tail }
+
+// LeastRecent returns the candidate whose use lies furthest back.
+func (c *Candidates) LeastRecent() *Sandbox { return c.head }
+
+// Oldest returns the candidate that was created first.
+func (c *Candidates) Oldest() *Sandbox { return c.roster.places[c.places.first()] }
+
+// Newest returns the candidate that was created last.
+func (c *Candidates) Newest() *Sandbox { return c.roster.places[c.places.last()] }
+
+// After returns the candidate that follows s in the ring of creation, and the
+// oldest when s is nil. It returns s itself only if there is no other.
+func (c *Candidates) After(s *Sandbox) *Sandbox {
+	if s == nil {
+		return c.Oldest()
+	}
+	next := c.places.after(int(s.place))
+	if next < 0 {
+		next = c.places.first()
+	}
+	return c.roster.places[next]
+}
+
+// add makes s a candidate, the most recently used.
+func (c *Candidates) add(s *Sandbox) {
+	s.member[c.slot] = true
+	s.position[c.slot] = int32(len(c.members))
+	c.members = append(c.members, s)
+	c.places.grow(len(c.roster.places))
+	c.places.set(int(s.place))
+	c.link(s)
+}
+
+// remove takes s out, if it is in.
+func (c *Candidates) remove(s *Sandbox) {
+	if !s.member[c.slot] {
+		return
+	}
+	s.member[c.slot] = false
+	last := c.members[len(c.members)-1]
+	c.members[s.position[c.slot]] = last
+	last.position[c.slot] = s.position[c.slot]
+	c.members[len(c.members)-1] = nil
+	c.members = c.members[:len(c.members)-1]
+	c.places.clear(int(s.place))
+	c.unlink(s)
+}
+
+// touch makes s the most recently used.
+func (c *Candidates) touch(s *Sandbox) {
+	if c.tail != s {
+		c.unlink(s)
+		c.link(s)
+	}
+}
+
+// relocate reads the places anew after the roster moved them.
+func (c *Candidates) relocate() {
+	clear(c.places.words)
+	c.places.size = 0
+	for _, s := range c.members {
+		c.places.set(int(s.place))
+	}
+}
+
+func (c *Candidates) link(s *Sandbox) {
+	s.previous[c.slot], s.following[c.slot] = c.tail, nil
+	if c.tail != nil {
+		c.tail.following[c.slot] = s
+	} else {
+		c.head = s
+	}
+	c.tail = s
+}
+
+func (c *Candidates) unlink(s *Sandbox) {
+	before, behind := s.previous[c.slot], s.following[c.slot]
+	if before != nil {
+		before.following[c.slot] = behind
+	} else {
+		c.head = behind
+	}
+	if behind != nil {
+		behind.previous[c.slot] = before
+	} else {
+		c.tail = before
+	}
+}

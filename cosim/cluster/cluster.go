@@ -1,0 +1,302 @@
+// Package cluster is the queuing model: invocations, sandboxes, nodes and cores,
+// and the events between them.
+//
+// An invocation arrives, is bound to a sandbox, waits for a core of the
+// sandbox's node, holds that core while it is busy and the sandbox's slot for
+// the whole service time. For every invocation the model knows what ran on that
+// core since this sandbox last ran there: k invocations of other sandboxes and
+// the idle time. That is the State from which servicetime picks the condition.
+//
+// It guarantees that a run is a pure function of its Config (the streams it
+// opens included), that no request is lost from the count (Outcome.Check), and
+// that memory does not grow with the number of invocations. It decides nothing
+// that cosim/policy decides, reads no clock and no file, and draws no random
+// number but from Config.Random.
+//
+// Numbered deviations:
+//
+//  1. Under processor sharing k is evaluated once, at service start;
+//     interference after that is not modelled.
+//  2. A sandbox's own overlapping invocations (concurrency above 1) count in k
+//     where they started after its last completion on the core.
+//  3. The time of databases and other remote services is off-core: it holds the
+//     sandbox, and no core of the cluster.
+//  4. Service is busy first, then off-core; the real alternation of the two is
+//     not known from outside.
+//  5. Sandboxes that exist before the first arrival have had their first call,
+//     on another core: their next condition is flush.
+package cluster
+
+import (
+	"fmt"
+
+	"microcosm/cosim/des"
+)
+
+// eventKind says what happens.
+type eventKind uint8
+
+const (
+	eventArrival eventKind = iota
+	eventCoreDone
+	eventServiceDone
+	eventSandboxReady
+	eventSandboxExpiry
+	eventShareDone // processor sharing: the first invocation of a core finishes
+)
+
+// event is the payload in the queue: free of pointers, so that the garbage
+// collector never scans the heap of events.
+type event struct {
+	kind eventKind
+	ref  int32 // function, invocation, sandbox or node, by kind
+	core int32 // eventShareDone
+}
+
+// Model is one run. Use New, then Run once.
+type Model struct {
+	config      Config
+	events      des.Queue[event]
+	nodes       []*Node
+	functions   []*Function
+	sandboxes   []*Sandbox // by id; nil where removed
+	freeIDs     []int32
+	invocations pool
+	random      randomStreams
+	recorder    recorder
+	unplaced    fifo[int32] // functions whose new sandboxes found no memory, one entry each
+	failure     error
+}
+
+// New builds the model of one run.
+func New(config Config) (*Model, error) {
+	if err := config.Check(); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	if config.Buckets == 0 {
+		config.Buckets = 120
+	}
+	m := &Model{config: config}
+	m.random = openStreams(config)
+	for i, n := range config.Nodes {
+		m.nodes = append(m.nodes, newNode(i, n))
+	}
+	for i, f := range config.Functions {
+		m.functions = append(m.functions, newFunction(i, f, config))
+	}
+	m.recorder.init(m)
+	return m, nil
+}
+
+// Run runs the model to its end and returns what happened. It fails where a
+// service time cannot be had (servicetime.ErrNotSampled) or the accounts do not
+// balance.
+func (m *Model) Run() (*Outcome, error) {
+	for _, f := range m.functions {
+		for range f.config.Scaler.Minimum() {
+			m.addSandbox(f, true)
+		}
+		m.scheduleArrival(f)
+	}
+	for m.failure == nil {
+		if !m.config.Drain && m.events.Peek() > m.config.Horizon {
+			break
+		}
+		if m.config.Drain && m.events.Peek() > m.config.Horizon && m.recorder.system.value == 0 {
+			break // what is left are the ends of idle sandboxes
+		}
+		e, ok := m.events.Pop()
+		if !ok {
+			break
+		}
+		m.handle(e)
+	}
+	if m.failure != nil {
+		return nil, m.failure
+	}
+	if m.events.Now() < m.config.Horizon {
+		m.events.Advance(m.config.Horizon)
+	}
+	return m.recorder.finish(m)
+}
+
+func (m *Model) handle(e event) {
+	switch e.kind {
+	case eventArrival:
+		m.arrive(m.functions[e.ref])
+	case eventCoreDone:
+		m.leaveCore(e.ref)
+	case eventServiceDone:
+		m.complete(e.ref)
+	case eventSandboxReady:
+		m.ready(m.sandboxes[e.ref])
+	case eventSandboxExpiry:
+		m.expire(m.sandboxes[e.ref])
+	case eventShareDone:
+		m.finishShare(m.nodes[e.ref], int(e.core))
+	}
+}
+
+func (m *Model) scheduleArrival(f *Function) {
+	a, ok := f.config.Arrivals.Next()
+	if !ok || a.At > m.config.Horizon {
+		return
+	}
+	f.next = a
+	m.events.Schedule(a.At, event{kind: eventArrival, ref: int32(f.index)})
+}
+
+// arrive admits the pending arrival of f and schedules the one after it.
+func (m *Model) arrive(f *Function) {
+	id := m.invocations.take()
+	inv := m.invocations.at(id)
+	*inv = invocation{
+		function: f,
+		arrived:  m.events.Now(),
+		base:     f.next.Base,
+		luck:     f.luck.Float64(),
+	}
+	f.inSystem++
+	m.scheduleArrival(f)
+	m.recorder.arrived(m, f)
+	m.admit(f, id)
+	m.scale(f)
+}
+
+// admit binds the invocation to a sandbox, queues it, or rejects it.
+func (m *Model) admit(f *Function, id int32) {
+	if m.config.Binding == BindEarly && f.all.Len() > 0 {
+		s := f.balancer.Choose(&f.all, f.random)
+		if s.inService < f.config.Concurrency {
+			m.serve(s, id)
+		} else if f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit {
+			s.queue.push(id)
+		} else {
+			m.reject(f, id)
+		}
+		return
+	}
+	if m.config.Binding == BindLate && f.free.Len() > 0 {
+		m.serve(f.balancer.Choose(&f.free, f.random), id)
+		return
+	}
+	if limit := f.config.QueueLimit; limit != Unlimited && f.queue.len() >= limit && !m.mayGrow(f) {
+		m.reject(f, id)
+		return
+	}
+	f.queue.push(id)
+}
+
+// mayGrow reports whether a sandbox is on its way, or will be ordered, for the
+// invocation that is just being admitted: then it may wait beyond the queue's
+// limit, as a cold start is not a full queue.
+func (m *Model) mayGrow(f *Function) bool {
+	pending := f.starting + max(0, f.config.Scaler.Desired(f)-f.Sandboxes())
+	return f.queue.len() < pending*f.config.Concurrency
+}
+
+func (m *Model) reject(f *Function, id int32) {
+	m.invocations.put(id)
+	f.inSystem--
+	m.recorder.rejected(m, f)
+}
+
+// serve gives the invocation a slot of the sandbox and asks for a core.
+func (m *Model) serve(s *Sandbox, id int32) {
+	inv := m.invocations.at(id)
+	inv.sandbox = s
+	f := s.function
+	s.inService++
+	f.inService++
+	f.roster.last = s
+	if s.inService == f.config.Concurrency {
+		f.free.remove(s)
+	}
+	m.enterNode(s.node, id)
+}
+
+// begin starts service on a core of the sandbox's node: here the condition is
+// known and the service time is drawn.
+func (m *Model) begin(n *Node, core int, id int32) {
+	inv := m.invocations.at(id)
+	s := inv.sandbox
+	state := s.state(core, m.events.Now())
+	state.Base = inv.base
+	draw, err := s.law.Draw(state, inv.luck)
+	if err != nil {
+		m.failure = fmt.Errorf("at %v: %w", m.events.Now(), err)
+		return
+	}
+	inv.core = int32(core)
+	inv.started = m.events.Now()
+	inv.service, inv.busy = draw.Service, draw.Busy
+	inv.class = ClassOf(state)
+	if draw.Interpolated {
+		m.recorder.interpolated++
+	}
+	inv.onCore = true
+	m.recorder.began(s.function)
+	s.called = true
+	s.enter(core)
+	n.enter(core)
+}
+
+// leaveCore ends the busy part of an invocation under FCFS.
+func (m *Model) leaveCore(id int32) {
+	inv := m.invocations.at(id)
+	n := inv.sandbox.node
+	m.release(n, id)
+	n.setIdle(int(inv.core), true)
+	m.recorder.busyCores(m, -1)
+	if next, ok := n.nextFor(int(inv.core)); ok {
+		m.occupy(n, int(inv.core), next)
+	}
+	m.afterCore(id)
+}
+
+// release records in the sandbox what the core will remember of it.
+func (m *Model) release(n *Node, id int32) {
+	inv := m.invocations.at(id)
+	inv.onCore = false
+	m.recorder.executed += float64(inv.busy)
+	n.leave(int(inv.core), inv.sandbox, m.events.Now())
+}
+
+// afterCore lets the off-core part follow the busy part.
+func (m *Model) afterCore(id int32) {
+	inv := m.invocations.at(id)
+	if off := inv.service - inv.busy; off > 0 {
+		m.events.Schedule(m.events.Now().Add(off), event{kind: eventServiceDone, ref: id})
+		return
+	}
+	m.complete(id)
+}
+
+// complete ends an invocation and gives its slot to the next.
+func (m *Model) complete(id int32) {
+	inv := m.invocations.at(id)
+	s, f := inv.sandbox, inv.function
+	m.recorder.done(m, inv)
+	m.invocations.put(id)
+	s.inService--
+	f.inService--
+	f.inSystem--
+	if next, ok := s.queue.pop(); ok {
+		m.serve(s, next)
+		return
+	}
+	if s.inService == f.config.Concurrency-1 {
+		f.free.add(s)
+	} else {
+		f.free.touch(s)
+	}
+	if m.config.Binding == BindLate {
+		if next, ok := f.queue.pop(); ok {
+			m.serve(s, next)
+			return
+		}
+	}
+	if s.inService == 0 {
+		m.retire(s)
+	}
+}

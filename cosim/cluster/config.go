@@ -1,0 +1,232 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
+)
+
+// Discipline is how the cores of a node are shared.
+type Discipline uint8
+
+// The disciplines.
+const (
+	DisciplineInvalid Discipline = iota
+	// FCFS gives an invocation a whole core until it leaves it; who finds no
+	// core waits in one queue per node (per core when cores are pinned).
+	FCFS
+	// ProcessorSharing serves every invocation on a core at once, each at
+	// 1/n of its speed.
+	ProcessorSharing
+)
+
+var disciplineWords = [...]string{"invalid", "fcfs", "processor-sharing"}
+
+// String returns the word of the discipline.
+func (d Discipline) String() string {
+	if int(d) < len(disciplineWords) {
+		return disciplineWords[d]
+	}
+	return disciplineWords[DisciplineInvalid]
+}
+
+// CoreChoice is which core of its node an invocation runs on. It decides every
+// k.
+type CoreChoice uint8
+
+// The choices of a core. Under FCFS they choose among idle cores; under
+// processor sharing among idle cores first, else among the least loaded.
+const (
+	CoreInvalid CoreChoice = iota
+	CorePinned             // the sandbox keeps the core it was given when it was made
+	CoreLast               // its last core if idle, else the idle core on which k is smallest
+	CoreLowest             // the idle core with the lowest number
+	CoreRandom             // any idle core
+)
+
+var coreChoiceWords = [...]string{"invalid", "pinned", "last", "lowest", "random"}
+
+// String returns the word of the choice.
+func (c CoreChoice) String() string {
+	if int(c) < len(coreChoiceWords) {
+		return coreChoiceWords[c]
+	}
+	return coreChoiceWords[CoreInvalid]
+}
+
+// Binding is when an invocation is bound to a sandbox.
+type Binding uint8
+
+// The bindings (Kaffes et al., Hermes, SoCC 2022, section 2).
+const (
+	BindingInvalid Binding = iota
+	BindLate               // waits in its function's queue until a sandbox has a free slot
+	BindEarly              // goes to a sandbox at once and waits in that sandbox's queue
+)
+
+var bindingWords = [...]string{"invalid", "late", "early"}
+
+// String returns the word of the binding.
+func (b Binding) String() string {
+	if int(b) < len(bindingWords) {
+		return bindingWords[b]
+	}
+	return bindingWords[BindingInvalid]
+}
+
+// Unlimited stands for a queue or a number of sandboxes without a limit.
+const Unlimited = -1
+
+// Config is one cluster and its workload. It is immutable once given to New.
+type Config struct {
+	Nodes     []NodeConfig
+	Functions []FunctionConfig
+
+	Discipline Discipline
+	CoreChoice CoreChoice
+	Binding    Binding
+	// NewBalancer makes the load balancer of one function.
+	NewBalancer func() LoadBalancer
+	Placement   Placement
+
+	Horizon des.Time // arrivals end here
+	WarmUp  des.Time // invocations that arrive earlier are served but not recorded
+	// Drain lets the run go on after Horizon until every request has ended;
+	// without it the run stops at Horizon.
+	Drain bool
+
+	// Random opens the named random stream. Streams of different names are
+	// independent; a name is opened once.
+	Random func(name string) *rand.Rand
+
+	// Buckets is the number of equal parts of [0, Horizon] in the timeline;
+	// 0 means 120.
+	Buckets int
+	// NoMarginals leaves out the histograms by node and by condition.
+	NoMarginals bool
+}
+
+// NodeConfig is one machine.
+type NodeConfig struct {
+	Name      string
+	Cores     int
+	MemoryMiB int // 0: without a limit
+	Platform  string
+}
+
+// Arrivals yields the invocations of one function in order of time.
+type Arrivals interface {
+	// Next returns the next arrival, or false when there is none left.
+	Next() (Arrival, bool)
+}
+
+// Arrival is one request.
+type Arrival struct {
+	At des.Time
+	// Base is the duration that a trace gives this invocation, else 0.
+	Base time.Duration
+}
+
+// FunctionConfig is one function and its demand.
+type FunctionConfig struct {
+	Name     string
+	Arrivals Arrivals
+	// Laws holds the function's service times by platform.
+	Laws        map[string]servicetime.Law
+	Concurrency int // invocations that one sandbox serves at a time, >= 1
+	MemoryMiB   int // of one sandbox
+	// QueueLimit bounds the queue in front of the function (late binding) or
+	// of each sandbox (early binding); Unlimited or >= 0. An invocation that
+	// finds the queue full is rejected.
+	QueueLimit int
+	Scaler     Scaler
+	KeepAlive  time.Duration // an idle sandbox above the minimum is removed after this; Unlimited keeps it
+}
+
+// Check returns every mistake in the configuration.
+func (c *Config) Check() error {
+	var mistakes []error
+	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if len(c.Nodes) == 0 {
+		wrong("a cluster needs a node")
+	}
+	largest := 0
+	for _, n := range c.Nodes {
+		if n.Cores < 1 || n.Cores > MaxCores {
+			wrong("node %s: cores must lie between 1 and %d, not %d", n.Name, MaxCores, n.Cores)
+		}
+		if n.MemoryMiB < 0 {
+			wrong("node %s: memory must not be negative", n.Name)
+		}
+		if n.MemoryMiB == 0 {
+			largest = 1 << 62
+		}
+		largest = max(largest, n.MemoryMiB)
+	}
+	for _, f := range c.Functions {
+		mistakes = append(mistakes, f.check(c.Nodes, largest)...)
+	}
+	switch {
+	case c.Discipline == DisciplineInvalid || c.CoreChoice == CoreInvalid || c.Binding == BindingInvalid:
+		wrong("discipline, core choice and binding must be chosen")
+	case c.NewBalancer == nil || c.Placement == nil || c.Random == nil:
+		wrong("load balancer, placement and random streams must be given")
+	case c.Horizon <= 0 || c.WarmUp < 0 || c.WarmUp >= c.Horizon:
+		wrong("the horizon must be positive and the warm-up shorter, not %v and %v", c.Horizon, c.WarmUp)
+	}
+	return errors.Join(mistakes...)
+}
+
+func (f *FunctionConfig) check(nodes []NodeConfig, largest int) (mistakes []error) {
+	wrong := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("function "+f.Name+": "+format, args...))
+	}
+	if f.Arrivals == nil || f.Scaler == nil {
+		wrong("arrivals and scaler must be given")
+	}
+	if f.Concurrency < 1 {
+		wrong("concurrency must be at least 1, not %d", f.Concurrency)
+	}
+	if f.MemoryMiB < 0 || f.MemoryMiB > largest {
+		wrong("a sandbox of %d MiB fits on no node", f.MemoryMiB)
+	}
+	if f.QueueLimit < Unlimited {
+		wrong("queue limit must be unlimited or at least 0, not %d", f.QueueLimit)
+	}
+	missing := map[string]bool{}
+	for _, n := range nodes {
+		if f.Laws[n.Platform] == nil && !missing[n.Platform] {
+			missing[n.Platform] = true
+			wrong("no service times on platform %s", n.Platform)
+		}
+	}
+	return mistakes
+}
+
+// LoadBalancer chooses the sandbox that serves an invocation of one function.
+type LoadBalancer interface {
+	// Choose returns one of the candidates, of which there is at least one.
+	Choose(candidates *Candidates, random *rand.Rand) *Sandbox
+}
+
+// Placement chooses the node of a new sandbox.
+type Placement interface {
+	// Choose returns the index of a node on which memoryMiB are free, or -1
+	// when there is none.
+	Choose(nodes []*Node, memoryMiB int, random *rand.Rand) int
+}
+
+// Scaler says how many sandboxes a function should have. The control plane of a
+// whole platform takes its place behind the same two methods.
+type Scaler interface {
+	// Minimum is the number of sandboxes that exist before the first arrival
+	// and that keep-alive never removes.
+	Minimum() int
+	// Desired is asked at every arrival; sandboxes are added up to it, never
+	// removed.
+	Desired(f *Function) int
+}

@@ -1,0 +1,122 @@
+package cluster
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
+)
+
+// invocation is one request while it is in the system.
+type invocation struct {
+	function *Function
+	sandbox  *Sandbox
+	arrived  des.Time
+	started  des.Time // service start: a core was given
+	base     time.Duration
+	service  time.Duration
+	busy     time.Duration
+	luck     float64 // the quantile of its service time, drawn at arrival
+	core     int32
+	class    Class
+	onCore   bool // holds a core, or a share of one
+}
+
+// pool recycles invocations, so that memory follows the number in the system.
+type pool struct {
+	slots []invocation
+	free  []int32
+}
+
+func (p *pool) take() int32 {
+	if n := len(p.free); n > 0 {
+		id := p.free[n-1]
+		p.free = p.free[:n-1]
+		return id
+	}
+	p.slots = append(p.slots, invocation{})
+	return int32(len(p.slots) - 1)
+}
+
+func (p *pool) at(id int32) *invocation { return &p.slots[id] }
+
+func (p *pool) put(id int32) { p.free = append(p.free, id) }
+
+// Class groups conditions for the recorder: cold, warm, lukewarm by powers of
+// two of k, and flush.
+type Class uint8
+
+// The classes. ClassLukewarm+i holds k from 2^i to 2^(i+1)−1.
+const (
+	ClassCold Class = iota
+	ClassWarm
+	ClassLukewarm
+	ClassFlush = ClassLukewarm + 31
+	Classes    = int(ClassFlush) + 1
+)
+
+// ClassOf returns the class of a state.
+func ClassOf(s servicetime.State) Class {
+	switch {
+	case s.Cold:
+		return ClassCold
+	case s.New:
+		return ClassFlush
+	case s.K == 0:
+		return ClassWarm
+	default:
+		return min(ClassLukewarm+Class(bits.Len64(uint64(s.K))-1), ClassFlush-1)
+	}
+}
+
+// String returns the class as tables show it: "lukewarm 4-7".
+func (c Class) String() string {
+	switch {
+	case c == ClassCold:
+		return "cold"
+	case c == ClassWarm:
+		return "warm"
+	case c == ClassFlush:
+		return "flush"
+	case c == ClassLukewarm:
+		return "lukewarm 1"
+	case c < ClassFlush:
+		low := 1 << (c - ClassLukewarm)
+		return fmt.Sprintf("lukewarm %d-%d", low, 2*low-1)
+	default:
+		return "invalid"
+	}
+}
+
+// fifo is a growing ring buffer. The zero value is empty.
+type fifo[T any] struct {
+	ring  []T
+	head  int
+	count int
+}
+
+func (q *fifo[T]) len() int { return q.count }
+
+func (q *fifo[T]) push(x T) {
+	if q.count == len(q.ring) {
+		ring := make([]T, max(8, 2*len(q.ring)))
+		n := copy(ring, q.ring[q.head:])
+		copy(ring[n:], q.ring[:q.head])
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.count)&(len(q.ring)-1)] = x
+	q.count++
+}
+
+func (q *fifo[T]) pop() (T, bool) {
+	var x T
+	if q.count == 0 {
+		return x, false
+	}
+	x = q.ring[q.head]
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.count--
+	return x, true
+}

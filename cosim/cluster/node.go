@@ -1,0 +1,222 @@
+package cluster
+
+import (
+	"math/bits"
+
+	"microcosm/cosim/des"
+)
+
+// MaxCores bounds the cores of one node.
+const MaxCores = 1024
+
+// Node is one machine: cores and memory.
+type Node struct {
+	index     int
+	config    NodeConfig
+	cores     []core
+	idle      bitset      // cores with nothing in service
+	queue     fifo[int32] // FCFS: invocations waiting for any core
+	tenants   []*tenant   // by function index; nil until its first sandbox
+	shares    []share     // processor sharing, by core
+	sandboxes int         // placed here
+	memory    int         // MiB taken
+	spare     []*Sandbox  // removed, to be reused
+}
+
+// core is the history that conditions come from.
+type core struct {
+	sequence int64       // invocations begun here
+	active   int         // in service now
+	pins     int         // sandboxes that keep this core
+	waiting  fifo[int32] // FCFS with pinned cores
+}
+
+// tenant counts one function's invocations by core, so that those of other
+// sandboxes of the same function can be told apart in k.
+type tenant struct {
+	sequence  []int64
+	sandboxes int
+}
+
+func newNode(index int, c NodeConfig) *Node {
+	n := &Node{index: index, config: c, cores: make([]core, c.Cores), idle: newBitset(c.Cores)}
+	for i := range n.cores {
+		n.idle.set(i)
+	}
+	return n
+}
+
+// Sandboxes returns how many sandboxes are placed on the node.
+func (n *Node) Sandboxes() int { return n.sandboxes }
+
+// Busy returns the number of cores with something in service.
+func (n *Node) Busy() int { return len(n.cores) - n.idle.count() }
+
+// Waiting returns the number of invocations that wait for a core.
+func (n *Node) Waiting() int {
+	waiting := n.queue.len()
+	for i := range n.cores {
+		waiting += n.cores[i].waiting.len()
+	}
+	return waiting
+}
+
+// Cores returns the number of cores.
+func (n *Node) Cores() int { return len(n.cores) }
+
+// FreeMiB returns the memory that is left, and false where it is unlimited.
+func (n *Node) FreeMiB() (free int, limited bool) {
+	return n.config.MemoryMiB - n.memory, n.config.MemoryMiB > 0
+}
+
+// Fits reports whether a sandbox of memoryMiB can be placed.
+func (n *Node) Fits(memoryMiB int) bool {
+	free, limited := n.FreeMiB()
+	return !limited || memoryMiB <= free
+}
+
+func (n *Node) admit(f *Function) *tenant {
+	if n.tenants == nil {
+		n.tenants = make([]*tenant, f.index+1)
+	}
+	for len(n.tenants) <= f.index {
+		n.tenants = append(n.tenants, nil)
+	}
+	t := n.tenants[f.index]
+	if t == nil {
+		t = &tenant{sequence: make([]int64, len(n.cores))}
+		n.tenants[f.index] = t
+	}
+	t.sandboxes++
+	n.sandboxes++
+	n.memory += f.config.MemoryMiB
+	return t
+}
+
+func (n *Node) dismiss(s *Sandbox) {
+	s.tenant.sandboxes--
+	n.sandboxes--
+	n.memory -= s.function.config.MemoryMiB
+	n.cores[s.pinned].pins--
+}
+
+// pin gives a new sandbox the core that the fewest sandboxes keep.
+func (n *Node) pin(*Model) int32 {
+	least := 0
+	for i := range n.cores {
+		if n.cores[i].pins < n.cores[least].pins {
+			least = i
+		}
+	}
+	n.cores[least].pins++
+	return int32(least)
+}
+
+func (n *Node) setIdle(core int, idle bool) {
+	if idle {
+		n.idle.set(core)
+	} else {
+		n.idle.clear(core)
+	}
+}
+
+// enter counts an invocation that begins on a core.
+func (n *Node) enter(core int) {
+	n.cores[core].sequence++
+	n.cores[core].active++
+}
+
+// leave notes in the sandbox what the core will remember: everything begun so
+// far, less what other sandboxes still have in service, since that goes on
+// after the sandbox has left.
+func (n *Node) leave(core int, s *Sandbox, now des.Time) {
+	c := &n.cores[core]
+	c.active--
+	others, same := 0, 0
+	if c.active > 0 {
+		others, same = n.overlapping(core, s)
+	}
+	s.memory[core] = coreMemory{
+		known:    true,
+		sequence: c.sequence - int64(others),
+		same:     s.tenant.sequence[core] - int64(same),
+		end:      now,
+	}
+}
+
+// enterNode asks for a core for an invocation that has a sandbox's slot.
+func (m *Model) enterNode(n *Node, id int32) {
+	if m.config.Discipline == ProcessorSharing {
+		m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
+		return
+	}
+	s := m.invocations.at(id).sandbox
+	if m.config.CoreChoice == CorePinned {
+		if !n.idle.has(int(s.pinned)) {
+			n.cores[s.pinned].waiting.push(id)
+			return
+		}
+		m.recorder.busyCores(m, 1)
+		m.occupy(n, int(s.pinned), id)
+		return
+	}
+	if !n.idle.any() {
+		n.queue.push(id)
+		return
+	}
+	m.recorder.busyCores(m, 1)
+	m.occupy(n, m.chooseIdle(n, s), id)
+}
+
+// occupy gives an idle core to the invocation until its busy part is over.
+func (m *Model) occupy(n *Node, core int, id int32) {
+	n.setIdle(core, false)
+	m.begin(n, core, id)
+	inv := m.invocations.at(id)
+	m.events.Schedule(m.events.Now().Add(inv.busy), event{kind: eventCoreDone, ref: id})
+}
+
+// nextFor returns the invocation that has waited longest for the core.
+func (n *Node) nextFor(core int) (int32, bool) {
+	if id, ok := n.cores[core].waiting.pop(); ok {
+		return id, true
+	}
+	return n.queue.pop()
+}
+
+// chooseIdle picks one of the idle cores, of which there is at least one.
+func (m *Model) chooseIdle(n *Node, s *Sandbox) int {
+	switch m.config.CoreChoice {
+	case CoreLowest:
+		return n.idle.first()
+	case CoreRandom:
+		return n.idle.nth(m.random.core.IntN(n.idle.count()))
+	default:
+		if s.lastCore >= 0 && n.idle.has(int(s.lastCore)) {
+			return int(s.lastCore)
+		}
+		return s.leastForgotten()
+	}
+}
+
+// leastForgotten returns the idle core on which k is smallest; cores on which
+// the sandbox never executed come last, and among equals the lowest number.
+func (s *Sandbox) leastForgotten() int {
+	n, best, bestK := s.node, -1, int64(0)
+	for w, word := range n.idle.words {
+		for ; word != 0; word &= word - 1 {
+			i := w*64 + bits.TrailingZeros64(word)
+			memory := &s.memory[i]
+			if !memory.known {
+				continue
+			}
+			if k := n.cores[i].sequence - memory.sequence; best < 0 || k < bestK {
+				best, bestK = i, k
+			}
+		}
+	}
+	if best < 0 {
+		return n.idle.first()
+	}
+	return best
+}

@@ -1,0 +1,216 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"microcosm/cosim/des"
+	"microcosm/cosim/metrics"
+)
+
+// Times holds the three times of an invocation: response = waiting + service.
+type Times struct {
+	Response, Waiting, Service metrics.Histogram
+}
+
+func (t *Times) record(response, service time.Duration) {
+	t.Response.Record(response)
+	t.Waiting.Record(response - service)
+	t.Service.Record(service)
+}
+
+// Merge adds what o has recorded.
+func (t *Times) Merge(o *Times) {
+	t.Response.Merge(&o.Response)
+	t.Waiting.Merge(&o.Waiting)
+	t.Service.Merge(&o.Service)
+}
+
+// Account says where every request went. Warm-up requests are included.
+type Account struct {
+	Arrived  int64 `json:"arrived"`
+	Done     int64 `json:"done"`
+	Failed   int64 `json:"failed"`
+	Rejected int64 `json:"rejected"`
+	Queued   int64 `json:"queued"`  // waiting for a sandbox or a core when the run ended
+	Running  int64 `json:"running"` // in service when the run ended
+	Attempts int64 `json:"attempts"`
+}
+
+// Balance returns an error unless arrived = done + failed + rejected + queued +
+// running.
+func (a Account) Balance() error {
+	if ended := a.Done + a.Failed + a.Rejected + a.Queued + a.Running; ended != a.Arrived {
+		return fmt.Errorf("requests lost from the count: %d arrived, but done %d + failed %d + rejected %d + queued %d + running %d = %d",
+			a.Arrived, a.Done, a.Failed, a.Rejected, a.Queued, a.Running, ended)
+	}
+	return nil
+}
+
+// Add adds another account.
+func (a *Account) Add(o Account) {
+	a.Arrived += o.Arrived
+	a.Done += o.Done
+	a.Failed += o.Failed
+	a.Rejected += o.Rejected
+	a.Queued += o.Queued
+	a.Running += o.Running
+	a.Attempts += o.Attempts
+}
+
+// span is the part of virtual time that a level integrates over.
+type span struct {
+	warmUp, horizon des.Time
+	width           des.Time // of a bucket of the timeline
+}
+
+// level integrates a number over time: in all, from warm-up to horizon, and by
+// bucket of the timeline.
+type level struct {
+	value    int64
+	since    des.Time
+	total    float64 // value · nanoseconds, from the beginning to the end
+	observed float64 // value · nanoseconds, from warm-up to horizon
+	buckets  []float64
+	bucket   int
+	end      des.Time // of the bucket
+}
+
+func (l *level) init(s span, buckets int) {
+	l.buckets = make([]float64, buckets)
+	l.end = s.width
+}
+
+func (l *level) add(delta int64, now des.Time, s *span) {
+	l.advance(now, s)
+	l.value += delta
+}
+
+// advance brings the integrals up to the instant now.
+func (l *level) advance(now des.Time, s *span) {
+	if now == l.since {
+		return
+	}
+	value := float64(l.value)
+	l.total += value * float64(now-l.since)
+	if from, to := max(l.since, s.warmUp), min(now, s.horizon); from < to {
+		l.observed += value * float64(to-from)
+	}
+	for l.bucket < len(l.buckets) {
+		if now < l.end {
+			l.buckets[l.bucket] += value * float64(now-l.since)
+			break
+		}
+		l.buckets[l.bucket] += value * float64(l.end-l.since)
+		l.since = l.end
+		l.bucket++
+		l.end += s.width
+	}
+	l.since = now
+}
+
+// recorder collects what a run reports. What it holds is fixed once the run has
+// begun, but for histograms, which grow with the range of what they hold.
+type recorder struct {
+	span      span
+	marginals bool
+
+	account    Account
+	byFunction []functionRecord
+	byNode     []*Times
+	byClass    [Classes]*Times
+	series     metrics.Series
+
+	system     level // invocations in the system
+	busy       level // busy cores
+	population level // sandboxes
+
+	running      int64 // in service now
+	admissions   int64 // arrivals after the warm-up
+	rejections   int64 // of these
+	interpolated int64
+	unplaced     int64
+	executed     float64 // nanoseconds of completed busy parts
+}
+
+type functionRecord struct {
+	times   *Times
+	account Account
+	running int64
+	cold    int64
+}
+
+func (r *recorder) init(m *Model) {
+	c := m.config
+	buckets := des.Time(c.Buckets)
+	r.span = span{warmUp: c.WarmUp, horizon: c.Horizon, width: (c.Horizon + buckets - 1) / buckets}
+	r.marginals = !c.NoMarginals
+	r.byFunction = make([]functionRecord, len(m.functions))
+	r.byNode = make([]*Times, len(m.nodes))
+	for _, l := range []*level{&r.system, &r.busy, &r.population} {
+		l.init(r.span, c.Buckets)
+	}
+}
+
+func (r *recorder) arrived(m *Model, f *Function) {
+	r.account.Arrived++
+	r.account.Attempts++
+	r.byFunction[f.index].account.Arrived++
+	r.byFunction[f.index].account.Attempts++
+	if m.events.Now() >= r.span.warmUp {
+		r.admissions++
+	}
+	r.system.add(1, m.events.Now(), &r.span)
+}
+
+func (r *recorder) rejected(m *Model, f *Function) {
+	r.account.Rejected++
+	r.byFunction[f.index].account.Rejected++
+	if m.events.Now() >= r.span.warmUp {
+		r.rejections++
+	}
+	r.system.add(-1, m.events.Now(), &r.span)
+}
+
+func (r *recorder) began(f *Function) {
+	r.running++
+	r.byFunction[f.index].running++
+}
+
+func (r *recorder) done(m *Model, inv *invocation) {
+	now, f := m.events.Now(), &r.byFunction[inv.function.index]
+	r.running--
+	f.running--
+	r.account.Done++
+	f.account.Done++
+	r.system.add(-1, now, &r.span)
+	if inv.arrived < r.span.warmUp {
+		return
+	}
+	if inv.class == ClassCold {
+		f.cold++
+	}
+	response := now.Sub(inv.arrived)
+	r.series.Add(response.Seconds())
+	record(&f.times, response, inv.service)
+	if r.marginals {
+		record(&r.byNode[inv.sandbox.node.index], response, inv.service)
+		record(&r.byClass[inv.class], response, inv.service)
+	}
+}
+
+// record allocates at the first value: most marginals of most runs stay empty.
+func record(t **Times, response, service time.Duration) {
+	if *t == nil {
+		*t = &Times{}
+	}
+	(*t).record(response, service)
+}
+
+func (r *recorder) busyCores(m *Model, delta int64) {
+	r.busy.add(delta, m.events.Now(), &r.span)
+}
+
+func (r *recorder) sandboxes(m *Model, delta int64) {
+	r.population.add(delta, m.events.Now(), &r.span)
+}

@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
+)
+
+// Sandbox is one container instance of a function.
+type Sandbox struct {
+	id       int32
+	function *Function
+	node     *Node
+	law      servicetime.Law
+	tenant   *tenant // the function's presence on the node
+	place    int32   // in the function's roster
+
+	inService int
+	queue     fifo[int32] // early binding
+	called    bool        // its first call has begun
+	lastCore  int32       // -1: has never executed
+	pinned    int32       // the core it keeps under CorePinned
+	memory    []coreMemory
+
+	expiry        des.Time
+	expiryPending bool
+
+	member    [slotKinds]bool
+	position  [slotKinds]int32 // in Candidates.members
+	previous  [slotKinds]*Sandbox
+	following [slotKinds]*Sandbox
+}
+
+// coreMemory is what a sandbox knows of one core since it last executed there.
+type coreMemory struct {
+	known    bool
+	sequence int64 // invocations begun on the core, those that overlapped taken out
+	same     int64 // of these, of the sandbox's own function
+	end      des.Time
+}
+
+// Node returns the node the sandbox lives on.
+func (s *Sandbox) Node() *Node { return s.node }
+
+// Load returns the number of invocations in the sandbox, waiting ones included.
+func (s *Sandbox) Load() int { return s.inService + s.queue.len() }
+
+// CoreIdle reports whether the core that remembers this sandbox is idle: its
+// last core, or any core of its node if it has never executed.
+func (s *Sandbox) CoreIdle() bool {
+	if s.lastCore < 0 {
+		return s.node.idle.any()
+	}
+	return s.node.idle.has(int(s.lastCore))
+}
+
+// state is what the model knows when the sandbox begins on a core.
+func (s *Sandbox) state(core int, now des.Time) servicetime.State {
+	m := &s.memory[core]
+	if !m.known {
+		return servicetime.State{Cold: !s.called, New: true}
+	}
+	return servicetime.State{
+		Cold: !s.called,
+		K:    s.node.cores[core].sequence - m.sequence,
+		Same: s.tenant.sequence[core] - m.same,
+		Idle: now.Sub(m.end),
+	}
+}
+
+func (s *Sandbox) enter(core int) {
+	s.lastCore = int32(core)
+	s.tenant.sequence[core]++
+}
+
+// newSandbox makes a sandbox on the node, out of a removed one where it can.
+func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
+	var s *Sandbox
+	if spare := &n.spare; len(*spare) > 0 {
+		s = (*spare)[len(*spare)-1]
+		*spare = (*spare)[:len(*spare)-1]
+		queue, memory := s.queue, s.memory
+		clear(memory)
+		*s = Sandbox{queue: queue, memory: memory}
+	} else {
+		s = &Sandbox{memory: make([]coreMemory, len(n.cores))}
+	}
+	if free := len(m.freeIDs); free > 0 {
+		s.id = m.freeIDs[free-1]
+		m.freeIDs = m.freeIDs[:free-1]
+		m.sandboxes[s.id] = s
+	} else {
+		s.id = int32(len(m.sandboxes))
+		m.sandboxes = append(m.sandboxes, s)
+	}
+	s.function, s.node, s.law = f, n, f.config.Laws[n.config.Platform]
+	s.lastCore = -1
+	s.tenant = n.admit(f)
+	s.pinned = n.pin(m)
+	return s
+}
+
+func (m *Model) dropSandbox(s *Sandbox) {
+	n := s.node
+	m.sandboxes[s.id] = nil
+	m.freeIDs = append(m.freeIDs, s.id)
+	n.dismiss(s)
+	n.spare = append(n.spare, s)
+}

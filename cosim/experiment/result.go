@@ -1,0 +1,130 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/metrics"
+)
+
+// Schema names the layout of Result's JSON.
+const Schema = "microcosm.result/1"
+
+// Result is what a scenario yields: a pure function of scenario, seed and
+// sample set. Wall time, host and dates stand elsewhere, so that equal inputs
+// give equal bytes.
+type Result struct {
+	Schema       string   `json:"schema"`
+	Name         string   `json:"name"`
+	Scenario     string   `json:"scenario"` // digest of the sections that are a result's identity
+	Seed         uint64   `json:"seed"`
+	Samples      []string `json:"samples"` // what answered for service times, e.g. "recorded@3f2a…", "given", "trace"
+	Replications int      `json:"replications"`
+	Confidence   float64  `json:"confidence"` // level of every interval, e.g. 0.95
+	Factors      []Factor `json:"factors,omitempty"`
+	Runs         []Run    `json:"runs"` // one, or one per combination of the factors' levels
+	Effects      []Effect `json:"effects,omitempty"`
+	Notes        []string `json:"notes,omitempty"` // what a reader must know to trust the numbers
+}
+
+// Factor is what is varied, as in the design of experiments.
+type Factor struct {
+	Name   string   `json:"name"`
+	Set    string   `json:"set"` // the scenario's key, e.g. "cluster.load-balancing"
+	Levels []string `json:"levels"`
+}
+
+// Run is one combination of levels, over all replications.
+type Run struct {
+	Name        string          `json:"name"`
+	Levels      []string        `json:"levels,omitempty"` // one per factor
+	Unstable    string          `json:"unstable,omitempty"`
+	Terminating bool            `json:"terminating,omitempty"` // a trace: ends by itself
+	Account     cluster.Account `json:"account"`
+	Metrics     []Metric        `json:"metrics"`
+	Functions   []Marginal      `json:"functions"`
+	Nodes       []Marginal      `json:"nodes,omitempty"`
+	Conditions  []Marginal      `json:"conditions,omitempty"`
+	Curves      []Curve         `json:"curves"`
+	Timeline    Timeline        `json:"timeline"`
+}
+
+// Metric is one number of the report.
+type Metric struct {
+	Name     string           `json:"name"` // e.g. "response_p99", "utilization"
+	Unit     string           `json:"unit"` // "s" or "" for a ratio or a count
+	Estimate metrics.Estimate `json:"estimate"`
+}
+
+// Marginal is what one function, node or condition saw.
+type Marginal struct {
+	Name        string           `json:"name"`
+	Invocations int64            `json:"invocations"` // recorded, over all replications
+	Share       metrics.Estimate `json:"share"`       // of the recorded invocations
+	Metrics     []Metric         `json:"metrics"`
+}
+
+// Curve is a cumulative distribution of one of the three times over all
+// replications, for plotting.
+type Curve struct {
+	Name   string  `json:"name"` // "response", "waiting" or "service"
+	Points []Point `json:"points"`
+}
+
+// Point says that the share P of the invocations took at most X seconds.
+type Point struct {
+	X float64 `json:"x"`
+	P float64 `json:"p"`
+}
+
+// Timeline holds means over the replications and over equal parts of the run.
+type Timeline struct {
+	Width     float64   `json:"width_s"`
+	InSystem  []float64 `json:"in_system"`
+	BusyCores []float64 `json:"busy_cores"`
+	Sandboxes []float64 `json:"sandboxes"`
+	Cores     int       `json:"cores"`
+}
+
+// Effect is a contrast between runs under common random numbers: a difference,
+// or a difference of differences.
+type Effect struct {
+	Name     string           `json:"name"`    // for people
+	Formula  string           `json:"formula"` // in the names of the runs
+	Metric   string           `json:"metric"`
+	Unit     string           `json:"unit"`
+	Estimate metrics.Estimate `json:"estimate"`
+}
+
+// Find returns the metric of that name.
+func (r *Run) Find(name string) (Metric, bool) {
+	for _, m := range r.Metrics {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Metric{}, false
+}
+
+// JSON returns the result as indented JSON that ends in a newline: the bytes
+// that are equal for equal inputs.
+func (r *Result) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// ParseResult reads what JSON wrote.
+func ParseResult(text []byte) (*Result, error) {
+	var r Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("not a result of cosim run: %w", err)
+	}
+	if r.Schema != Schema {
+		return nil, fmt.Errorf("result has schema %q, this version reads %q: run the scenario again", r.Schema, Schema)
+	}
+	return &r, nil
+}
