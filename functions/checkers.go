@@ -1,0 +1,63 @@
+package functions
+
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	_ "microcosm/functions/proto/nullpb" // its service is found by name
+)
+
+// checker compares a reply with what the request asks for, computed here in
+// another way than the function does.
+type checker struct {
+	request, reply protoreflect.FullName
+	run            func(runtime Runtime, request, reply []byte) error
+}
+
+// checkers are all checkers by the name that function.yaml uses.
+var checkers = map[string]checker{
+	"aes":       compare(checkAES),
+	"auth":      compare(checkAuth),
+	"empty":     compare(func(Runtime, *emptypb.Empty, *emptypb.Empty) error { return nil }),
+	"fibonacci": compare(checkFibonacci),
+}
+
+func checkerNames() []string {
+	return slices.Collect(maps.Keys(checkers))
+}
+
+// compare makes a checker of a function on decoded messages.
+func compare[Q, P any, PQ pointer[Q], PP pointer[P]](run func(Runtime, PQ, PP) error) checker {
+	return checker{
+		request: PQ(new(Q)).ProtoReflect().Descriptor().FullName(),
+		reply:   PP(new(P)).ProtoReflect().Descriptor().FullName(),
+		run: func(runtime Runtime, request, reply []byte) error {
+			q, p := PQ(new(Q)), PP(new(P))
+			if err := decode(request, q); err != nil {
+				return err
+			}
+			if err := decode(reply, p); err != nil {
+				return err
+			}
+			return run(runtime, q, p)
+		},
+	}
+}
+
+// pointer is a pointer to a generated message type.
+type pointer[T any] interface {
+	*T
+	proto.Message
+}
+
+// equal compares a text reply.
+func equal(got, expected string) error {
+	if got != expected {
+		return differs(got, expected)
+	}
+	return nil
+}

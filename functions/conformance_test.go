@@ -1,0 +1,167 @@
+package functions_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"microcosm/functions"
+)
+
+// install builds and installs all functions once per test process.
+func install(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	out, err := exec.Command("make", "-s", "install", "DESTDIR="+root).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return root
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// missing says which of a function's needs this machine lacks.
+func missing(f *functions.Function) string {
+	if f.Runtime == functions.Python {
+		for _, module := range map[string][]string{"aes-python": {"pyaes", "grpc"}}[f.Name] {
+			if err := exec.Command("/usr/bin/python3", "-c", "import google.protobuf, "+module).Run(); err != nil {
+				return fmt.Sprintf("python module %s: install %s", module, strings.Join(f.Packages.Debian, " "))
+			}
+		}
+		if err := exec.Command("/usr/bin/python3", "-c", "import google.protobuf, grpc").Run(); err != nil {
+			return "python's grpc or protobuf: install " + strings.Join(f.Packages.Debian, " ")
+		}
+	}
+	return ""
+}
+
+// start runs a function on a free port until the test ends, then asks it to end.
+func start(t *testing.T, f *functions.Function, root string) *functions.Client {
+	t.Helper()
+	port := freePort(t)
+	argv, env, err := f.Command(root, port)
+	require.NoError(t, err)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	client, err := functions.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", port))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		client.Close()
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		select {
+		case err := <-ended:
+			require.NoError(t, err, "%s ends with status 0 on SIGTERM: %s", f.Name, log.String())
+		case <-time.After(10 * time.Second):
+			require.NoError(t, cmd.Process.Kill())
+			t.Errorf("%s does not end on SIGTERM", f.Name)
+		}
+	})
+	require.NoError(t, client.WaitReady(ctx), "%s", f.Name)
+	return client
+}
+
+// Every function, as a real process, answers every input class rightly, and the
+// checks notice a reply that is not right.
+func TestEveryFunctionAnswersEveryClass(t *testing.T) {
+	catalog, err := functions.Load()
+	require.NoError(t, err)
+	root := install(t)
+	for _, name := range catalog.Names() {
+		f, err := catalog.Lookup(name)
+		require.NoError(t, err)
+		t.Run(name, func(t *testing.T) {
+			if lack := missing(f); lack != "" {
+				t.Skipf("skipped: this machine lacks %s", lack)
+			}
+			client := start(t, f, root)
+			for _, class := range f.Classes() {
+				for n := range 3 {
+					drive(t, client, f, class, n)
+				}
+			}
+		})
+	}
+}
+
+func drive(t *testing.T, client *functions.Client, f *functions.Function, class string, n int) {
+	t.Helper()
+	call, err := f.Call(class, 7, n)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	reply, err := client.Invoke(ctx, call)
+	require.NoError(t, err, "class %s, call %d", class, n)
+	require.NoError(t, call.Check(reply))
+	for i := range reply {
+		if i > 64 && i < len(reply)-64 { // the middle of a long reply is like its ends
+			continue
+		}
+		mutated := append([]byte(nil), reply...)
+		mutated[i] ^= 1
+		err := call.Check(mutated)
+		require.Error(t, err, "class %s: byte %d of the reply is flipped", class, i)
+		require.True(t, errors.Is(err, functions.ErrWrongReply))
+	}
+	if len(reply) > 0 {
+		require.Error(t, call.Check(nil), "an empty reply")
+		require.Error(t, call.Check(reply[:len(reply)-1]), "a truncated reply")
+	}
+	require.Error(t, call.Check(append(append([]byte(nil), reply...), 0xf8, 0x7f, 0x01)), "a reply with an unknown field")
+}
+
+func TestDigestTellsInstallationsApart(t *testing.T) {
+	catalog, err := functions.Load()
+	require.NoError(t, err)
+	f, err := catalog.Lookup("auth-python")
+	require.NoError(t, err)
+	root := t.TempDir()
+	_, err = f.Digest(root)
+	require.ErrorIs(t, err, functions.ErrNotInstalled)
+
+	dir := filepath.Join(root, f.Name)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "__pycache__"), 0o755))
+	file := filepath.Join(dir, "server.py")
+	require.NoError(t, os.WriteFile(file, []byte("pass\n"), 0o644))
+	digest := func() string {
+		d, err := f.Digest(root)
+		require.NoError(t, err)
+		return d
+	}
+	first := digest()
+	require.Len(t, first, 64)
+	require.Equal(t, first, digest(), "nothing changed")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "__pycache__", "server.pyc"), []byte("x"), 0o644))
+	require.Equal(t, first, digest(), "Python cached something")
+	require.NoError(t, os.WriteFile(file, []byte("pasS\n"), 0o644))
+	require.NotEqual(t, first, digest(), "one byte changed")
+	require.NoError(t, os.WriteFile(file, []byte("pass\n"), 0o644))
+	require.Equal(t, first, digest(), "changed back")
+	require.NoError(t, os.Chmod(file, 0o755))
+	require.NotEqual(t, first, digest(), "a mode changed")
+	require.NoError(t, os.Chmod(file, 0o644))
+	require.NoError(t, os.Rename(file, filepath.Join(dir, "other.py")))
+	require.NotEqual(t, first, digest(), "a name changed")
+}
