@@ -98,17 +98,13 @@ func (m *Model) Run() (*Outcome, error) {
 		}
 		m.scheduleArrival(f)
 	}
+	last := m.config.Horizon.Add(m.config.Drain)
 	for m.failure == nil {
-		if !m.config.Drain && m.events.Peek() > m.config.Horizon {
-			break
-		}
-		if m.config.Drain && m.events.Peek() > m.config.Horizon && m.recorder.system.value == 0 {
+		next := m.events.Peek()
+		if next > last || next > m.config.Horizon && m.recorder.system.value == 0 {
 			break // what is left are the ends of idle sandboxes
 		}
-		e, ok := m.events.Pop()
-		if !ok {
-			break
-		}
+		e, _ := m.events.Pop()
 		m.handle(e)
 	}
 	if m.failure != nil {

@@ -95,9 +95,9 @@ type Config struct {
 
 	Horizon des.Time // arrivals end here
 	WarmUp  des.Time // invocations that arrive earlier are served but not recorded
-	// Drain lets the run go on after Horizon until every request has ended;
-	// without it the run stops at Horizon.
-	Drain bool
+	// Drain lets the run go on after Horizon until every request has ended, but
+	// at most for this long.
+	Drain time.Duration
 
 	// Random opens the named random stream. Streams of different names are
 	// independent; a name is opened once.
@@ -106,8 +106,8 @@ type Config struct {
 	// Buckets is the number of equal parts of [0, Horizon] in the timeline;
 	// 0 means 120.
 	Buckets int
-	// NoMarginals leaves out the histograms by node and by condition.
-	NoMarginals bool
+	// NoNodes and NoClasses leave out the histograms by node and by condition.
+	NoNodes, NoClasses bool
 }
 
 // NodeConfig is one machine.
@@ -135,6 +135,9 @@ type Arrival struct {
 type FunctionConfig struct {
 	Name     string
 	Arrivals Arrivals
+	// Minor functions share one record, which bounds memory where there are
+	// thousands of functions.
+	Minor bool
 	// Laws holds the function's service times by platform.
 	Laws        map[string]servicetime.Law
 	Concurrency int // invocations that one sandbox serves at a time, >= 1

@@ -8,6 +8,7 @@ import (
 type Function struct {
 	index     int
 	config    FunctionConfig
+	record    *functionRecord
 	balancer  LoadBalancer
 	luck      *rand.Rand // service/<function>: one draw per arrival
 	stage     *rand.Rand // startup/<function>

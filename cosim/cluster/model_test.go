@@ -119,7 +119,7 @@ func BenchmarkInvocations(b *testing.B) {
 	}
 	c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
 	c.Functions[0].KeepAlive = 600 * time.Second
-	c.NoMarginals = true
+	c.NoNodes, c.NoClasses = true, true
 	c.WarmUp = 0
 	b.ReportAllocs()
 	n := 1_000_000.0

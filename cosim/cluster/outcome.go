@@ -14,8 +14,9 @@ import (
 // after the warm-up and completed.
 type Outcome struct {
 	Account   Account
-	Functions []FunctionOutcome // in the order of Config.Functions
-	Nodes     []*Times          // in the order of Config.Nodes; nil where nothing completed
+	Functions []FunctionOutcome // in the order of Config.Functions, minor ones together
+	NodeNames []string          // in the order of Config.Nodes
+	Nodes     []*Times          // likewise; nil where nothing completed
 	Classes   [Classes]*Times   // by class of condition; nil where nothing completed
 	All       Times
 	// Series holds the response times in order of completion.
@@ -42,6 +43,7 @@ type Outcome struct {
 // FunctionOutcome is the part of one function.
 type FunctionOutcome struct {
 	Name    string
+	Members int    // 1, or how many minor functions are recorded here
 	Times   *Times // nil where nothing completed
 	Account Account
 	Cold    int64
@@ -84,13 +86,16 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 	o.MeanSandboxes = r.population.observed / observed
 	for _, n := range m.nodes {
 		o.Cores += len(n.cores)
+		o.NodeNames = append(o.NodeNames, n.config.Name)
 	}
-	for i, f := range m.functions {
-		part := r.byFunction[i]
-		part.account.Running = part.running
-		part.account.Queued = int64(f.inSystem) - part.account.Running
-		o.Functions = append(o.Functions, FunctionOutcome{Name: f.Name(), Times: part.times, Account: part.account, Cold: part.cold})
+	for _, f := range m.functions {
+		f.record.account.Queued += int64(f.inSystem)
 		o.Created += f.created
+	}
+	for _, part := range r.byFunction {
+		part.account.Running = part.running
+		part.account.Queued -= part.running
+		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: part.times, Account: part.account, Cold: part.cold})
 		o.Cold += part.cold
 		if part.times != nil {
 			o.All.Merge(part.times)

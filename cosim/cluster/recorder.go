@@ -109,14 +109,19 @@ func (l *level) advance(now des.Time, s *span) {
 	l.since = now
 }
 
+// RestName is the name under which minor functions are recorded together.
+const RestName = "(the rest)"
+
 // recorder collects what a run reports. What it holds is fixed once the run has
 // begun, but for histograms, which grow with the range of what they hold.
 type recorder struct {
 	span      span
-	marginals bool
+	noNodes   bool
+	noClasses bool
 
 	account    Account
-	byFunction []functionRecord
+	byFunction []*functionRecord
+	minor      *functionRecord // shared; nil without minor functions
 	byNode     []*Times
 	byClass    [Classes]*Times
 	series     metrics.Series
@@ -134,6 +139,8 @@ type recorder struct {
 }
 
 type functionRecord struct {
+	name    string
+	members int // functions that share the record
 	times   *Times
 	account Account
 	running int64
@@ -144,19 +151,34 @@ func (r *recorder) init(m *Model) {
 	c := m.config
 	buckets := des.Time(c.Buckets)
 	r.span = span{warmUp: c.WarmUp, horizon: c.Horizon, width: (c.Horizon + buckets - 1) / buckets}
-	r.marginals = !c.NoMarginals
-	r.byFunction = make([]functionRecord, len(m.functions))
+	r.noNodes, r.noClasses = c.NoNodes, c.NoClasses
+	for _, f := range m.functions {
+		f.record = r.recordFor(f)
+	}
 	r.byNode = make([]*Times, len(m.nodes))
 	for _, l := range []*level{&r.system, &r.busy, &r.population} {
 		l.init(r.span, c.Buckets)
 	}
 }
 
+func (r *recorder) recordFor(f *Function) *functionRecord {
+	if f.config.Minor && r.minor != nil {
+		r.minor.members++
+		return r.minor
+	}
+	record := &functionRecord{name: f.config.Name, members: 1}
+	if f.config.Minor {
+		record.name, r.minor = RestName, record
+	}
+	r.byFunction = append(r.byFunction, record)
+	return record
+}
+
 func (r *recorder) arrived(m *Model, f *Function) {
 	r.account.Arrived++
 	r.account.Attempts++
-	r.byFunction[f.index].account.Arrived++
-	r.byFunction[f.index].account.Attempts++
+	f.record.account.Arrived++
+	f.record.account.Attempts++
 	if m.events.Now() >= r.span.warmUp {
 		r.admissions++
 	}
@@ -165,7 +187,7 @@ func (r *recorder) arrived(m *Model, f *Function) {
 
 func (r *recorder) rejected(m *Model, f *Function) {
 	r.account.Rejected++
-	r.byFunction[f.index].account.Rejected++
+	f.record.account.Rejected++
 	if m.events.Now() >= r.span.warmUp {
 		r.rejections++
 	}
@@ -174,11 +196,11 @@ func (r *recorder) rejected(m *Model, f *Function) {
 
 func (r *recorder) began(f *Function) {
 	r.running++
-	r.byFunction[f.index].running++
+	f.record.running++
 }
 
 func (r *recorder) done(m *Model, inv *invocation) {
-	now, f := m.events.Now(), &r.byFunction[inv.function.index]
+	now, f := m.events.Now(), inv.function.record
 	r.running--
 	f.running--
 	r.account.Done++
@@ -193,8 +215,10 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	response := now.Sub(inv.arrived)
 	r.series.Add(response.Seconds())
 	record(&f.times, response, inv.service)
-	if r.marginals {
+	if !r.noNodes {
 		record(&r.byNode[inv.sandbox.node.index], response, inv.service)
+	}
+	if !r.noClasses {
 		record(&r.byClass[inv.class], response, inv.service)
 	}
 }
