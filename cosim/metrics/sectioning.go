@@ -42,7 +42,7 @@ const tailValues = 5
 //
 //	S² = 1/(b(b−1)) Σ (q_j − q)², interval q ± t_{b−1}·S,
 //
-// (Asmussen and Glynn, Stochastic Simulation, III.5a; Nakayama, ACM TOMACS 24
+// (Asmussen and Glynn, Stochastic Simulation, section III.5; Nakayama, ACM TOMACS 24
 // (2014), 19). Sections of unequal size n_j weigh n_j/Σn, and b is then the
 // effective number of sections (Σn)²/Σn².
 //
