@@ -86,7 +86,7 @@ func TestWhatAKilledBuildLeftIsReplaced(t *testing.T) {
 func TestTooLittleDiskSpaceIsRefusedBeforeTheBuild(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	_, err := c.Entry(context.Background(), cache.Recipe{Kind: "kernel", Key: "k1", Need: 1<<60, Build: func(string) error {
+	_, err := c.Entry(context.Background(), cache.Recipe{Kind: "kernel", Key: "k1", Need: 1 << 60, Build: func(string) error {
 		t.Error("the build must not begin")
 		return nil
 	}})
