@@ -1,0 +1,70 @@
+# Microcosm. `make help` lists the targets.
+
+GO        ?= go
+BIN       := bin
+OUT       := out
+PACKAGES  := ./...
+# golangci-lint is built with the Go of this machine, so that it understands the
+# module's language version.
+GOLANGCI  := v2.15.0
+FUZZTIME  ?= 60s
+BENCHTIME ?= 1s
+
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
+
+.PHONY: run
+run: $(BIN)/cosim ## answer the quickstart question: what do lukewarm starts cost this cluster?
+	$(BIN)/cosim run cosim/scenario/examples/quickstart.yaml --out $(OUT)/quickstart --force
+
+.PHONY: build
+build: $(BIN)/cosim functions ## build cosim and the functions of this machine
+
+.PHONY: $(BIN)/cosim
+$(BIN)/cosim:
+	$(GO) build -trimpath -o $@ ./cosim/cmd/cosim
+
+.PHONY: functions
+functions: ## install the functions that the host back end measures
+	$(MAKE) --no-print-directory -C functions install DESTDIR=$(abspath $(BIN)/functions)
+
+.PHONY: test
+test: setup-test build ## prove it: all that needs neither image nor gem5
+	$(GO) vet $(PACKAGES)
+	$(GO) test $(PACKAGES)
+
+.PHONY: setup-test
+setup-test: ## install what the tests need beyond Go, gcc and make
+	setup/install test
+
+.PHONY: race
+race: ## the tests under the race detector
+	$(GO) test -race $(PACKAGES)
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the house
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on the files above'; exit 1; }
+	$< run
+
+$(BIN)/golangci-lint-$(GOLANGCI):
+	GOBIN=$(abspath $(BIN)) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv $(BIN)/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for FUZZTIME each
+	setup/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## benchmarks: ratios within one run, see README
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cosim/... ./results/... ./loadgen/...
+
+.PHONY: presubmit
+presubmit: lint test race ## what a change must pass
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf $(BIN) $(OUT)
