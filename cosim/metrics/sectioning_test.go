@@ -225,7 +225,7 @@ func TestQuantileOfCoversCorrelatedValues(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 23))
 		sections := make([]*metrics.Histogram, 10)
 		for j := range sections {
-			sections[j] = sectionsOf(1, 4000, ar1(rng, .8))[0] // replications
+			sections[j] = sectionsOf(1, 2000, ar1(rng, .8))[0] // replications
 		}
 		tau := metrics.AutocorrelationTimeAt(sections, .99)
 		if metrics.QuantileOf(sections, .99, .95, tau).Covers(math.Exp(2.3263479 / 2)) {

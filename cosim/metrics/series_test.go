@@ -178,19 +178,18 @@ func lindley(rng *rand.Rand, load float64, n int, add func(response float64)) {
 
 func TestEstimateMeanCovers(t *testing.T) {
 	t.Parallel()
-	const runs = 400
+	const runs = 200
 	for name, c := range map[string]struct {
 		truth   float64
 		refused int // at most
 		run     func(rng *rand.Rand, add func(float64))
 	}{
-		"independent":              {1, 12, func(rng *rand.Rand, add func(float64)) { addN(add, 2000, rng.ExpFloat64) }},
-		"AR(1), correlation 0.9":   {math.Exp(.125), 12, func(rng *rand.Rand, add func(float64)) { addN(add, 20_000, ar1(rng, .9)) }},
-		"M/M/1 at 0.5, 1000 τ":     {2, 12, func(rng *rand.Rand, add func(float64)) { lindley(rng, .5, 10_000, add) }},
-		"M/M/1 at 0.5, 10 000 τ":   {2, 12, func(rng *rand.Rand, add func(float64)) { lindley(rng, .5, 100_000, add) }},
-		"M/M/1 at 0.9, 1000 τ":     {10, 12, func(rng *rand.Rand, add func(float64)) { lindley(rng, .9, 400_000, add) }},
-		"M/M/1 at 0.8, 400 τ":      {5, 40, func(rng *rand.Rand, add func(float64)) { lindley(rng, .8, 40_000, add) }},
-		"independent, just enough": {1, 400, func(rng *rand.Rand, add func(float64)) { addN(add, 320, rng.ExpFloat64) }},
+		"independent":              {1, 8, func(rng *rand.Rand, add func(float64)) { addN(add, 2000, rng.ExpFloat64) }},
+		"AR(1), correlation 0.9":   {math.Exp(.125), 8, func(rng *rand.Rand, add func(float64)) { addN(add, 20_000, ar1(rng, .9)) }},
+		"M/M/1 at 0.5, 1000 τ":     {2, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .5, 10_000, add) }},
+		"M/M/1 at 0.9, 500 τ":      {10, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .9, 200_000, add) }},
+		"M/M/1 at 0.8, 400 τ":      {5, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .8, 40_000, add) }},
+		"independent, just enough": {1, 20, func(rng *rand.Rand, add func(float64)) { addN(add, 320, rng.ExpFloat64) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
