@@ -105,14 +105,19 @@ func (c *Candidates) After(s *Sandbox) *Sandbox {
 	return c.roster.places[next]
 }
 
-// add makes s a candidate, the most recently used.
-func (c *Candidates) add(s *Sandbox) {
+// add makes s a candidate: the most recently used, or the least recently used
+// where it has not been used at all.
+func (c *Candidates) add(s *Sandbox, used bool) {
 	s.member[c.slot] = true
 	s.position[c.slot] = int32(len(c.members))
 	c.members = append(c.members, s)
 	c.places.grow(len(c.roster.places))
 	c.places.set(int(s.place))
-	c.link(s)
+	if used {
+		c.link(s)
+	} else {
+		c.linkFirst(s)
+	}
 }
 
 // remove takes s out, if it is in.
@@ -155,6 +160,16 @@ func (c *Candidates) link(s *Sandbox) {
 		c.head = s
 	}
 	c.tail = s
+}
+
+func (c *Candidates) linkFirst(s *Sandbox) {
+	s.previous[c.slot], s.following[c.slot] = nil, c.head
+	if c.head != nil {
+		c.head.previous[c.slot] = s
+	} else {
+		c.tail = s
+	}
+	c.head = s
 }
 
 func (c *Candidates) unlink(s *Sandbox) {

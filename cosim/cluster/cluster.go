@@ -242,10 +242,12 @@ func (m *Model) leaveCore(id int32) {
 	inv := m.invocations.at(id)
 	n := inv.sandbox.node
 	m.release(n, id)
-	n.setIdle(int(inv.core), true)
-	m.recorder.busyCores(m, -1)
-	if next, ok := n.nextFor(int(inv.core)); ok {
-		m.occupy(n, int(inv.core), next)
+	core := int(inv.core)
+	if next, ok := n.nextFor(core); ok {
+		m.occupy(n, core, next)
+	} else {
+		n.idle.set(core)
+		m.recorder.busyCores(m, -1)
 	}
 	m.afterCore(id)
 }
@@ -281,8 +283,9 @@ func (m *Model) complete(id int32) {
 		m.serve(s, next)
 		return
 	}
+	f.all.touch(s)
 	if s.inService == f.config.Concurrency-1 {
-		f.free.add(s)
+		f.free.add(s, true)
 	} else {
 		f.free.touch(s)
 	}

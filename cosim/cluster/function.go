@@ -111,8 +111,8 @@ func (m *Model) join(s *Sandbox) {
 		f.all.relocate()
 		f.free.relocate()
 	}
-	f.all.add(s)
-	f.free.add(s)
+	f.all.add(s, false)
+	f.free.add(s, false)
 }
 
 // fill serves what waits in front of the function while the sandbox has slots.

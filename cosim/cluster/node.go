@@ -101,7 +101,7 @@ func (n *Node) dismiss(s *Sandbox) {
 }
 
 // pin gives a new sandbox the core that the fewest sandboxes keep.
-func (n *Node) pin(*Model) int32 {
+func (n *Node) pin() int32 {
 	least := 0
 	for i := range n.cores {
 		if n.cores[i].pins < n.cores[least].pins {
@@ -110,14 +110,6 @@ func (n *Node) pin(*Model) int32 {
 	}
 	n.cores[least].pins++
 	return int32(least)
-}
-
-func (n *Node) setIdle(core int, idle bool) {
-	if idle {
-		n.idle.set(core)
-	} else {
-		n.idle.clear(core)
-	}
 }
 
 // enter counts an invocation that begins on a core.
@@ -156,21 +148,25 @@ func (m *Model) enterNode(n *Node, id int32) {
 			n.cores[s.pinned].waiting.push(id)
 			return
 		}
-		m.recorder.busyCores(m, 1)
-		m.occupy(n, int(s.pinned), id)
+		m.take(n, int(s.pinned), id)
 		return
 	}
 	if !n.idle.any() {
 		n.queue.push(id)
 		return
 	}
-	m.recorder.busyCores(m, 1)
-	m.occupy(n, m.chooseIdle(n, s), id)
+	m.take(n, m.chooseIdle(n, s), id)
 }
 
-// occupy gives an idle core to the invocation until its busy part is over.
+// take gives an idle core to the invocation.
+func (m *Model) take(n *Node, core int, id int32) {
+	n.idle.clear(core)
+	m.recorder.busyCores(m, 1)
+	m.occupy(n, core, id)
+}
+
+// occupy gives a core to the invocation until its busy part is over.
 func (m *Model) occupy(n *Node, core int, id int32) {
-	n.setIdle(core, false)
 	m.begin(n, core, id)
 	inv := m.invocations.at(id)
 	m.events.Schedule(m.events.Now().Add(inv.busy), event{kind: eventCoreDone, ref: id})

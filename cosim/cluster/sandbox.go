@@ -95,7 +95,7 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 	s.function, s.node, s.law = f, n, f.config.Laws[n.config.Platform]
 	s.lastCore = -1
 	s.tenant = n.admit(f)
-	s.pinned = n.pin(m)
+	s.pinned = n.pin()
 	return s
 }
 

@@ -34,7 +34,7 @@ func (m *Model) share(n *Node, core int, id int32) {
 	}
 	c := &n.shares[core]
 	if len(c.jobs) == 0 {
-		n.setIdle(core, false)
+		n.idle.clear(core)
 		m.recorder.busyCores(m, 1)
 		c.virtual, c.updated = 0, m.events.Now()
 	}
@@ -56,7 +56,7 @@ func (m *Model) finishShare(n *Node, core int) {
 	c.virtual = max(c.virtual, first.finish)
 	m.release(n, first.id)
 	if len(c.jobs) == 0 {
-		n.setIdle(core, true)
+		n.idle.set(core)
 		m.recorder.busyCores(m, -1)
 	} else {
 		m.reschedule(n, core)
