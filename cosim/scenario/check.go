@@ -1,0 +1,264 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/loadgen"
+	"microcosm/loadgen/trace"
+)
+
+// The rules between keys. Each looks only at keys that have no mistake of their
+// own, so that one slip is reported once.
+
+func (a *Arrivals) check(r *reader, p place) {
+	if !r.sound(p, "process") {
+		return
+	}
+	for _, e := range split(a.Description().Validate()) {
+		var wrong *loadgen.FieldError
+		if errors.As(e, &wrong) && wrong.Field != "kind" {
+			r.wrong(p.descend(wrong.Field), "%s", wrong.Problem)
+		}
+	}
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func (l *Law) check(r *reader, p place) {
+	if !r.sound(p, "law") {
+		return
+	}
+	switch {
+	case l.Law == "lognormal" && (l.CV <= 0 || l.CV > 1000):
+		r.wrong(p.child("cv"), "lognormal wants a coefficient of variation above 0 and at most 1000")
+	case l.Law == "hyperexponential" && (l.CV <= 1 || l.CV > 1000):
+		r.wrong(p.child("cv"), "hyperexponential wants a coefficient of variation above 1 and at most 1000: at 1 write law: exponential")
+	case l.Law == "erlang" && (l.Phases < 1 || l.Phases > 1000):
+		r.wrong(p.child("phases"), "erlang wants a whole number of phases from 1 to 1000")
+	}
+	if r.sound(p, "mean", "cv", "phases") {
+		if _, err := l.Description().Distribution(); err != nil {
+			r.wrong(p, "%v", err)
+		}
+	}
+}
+
+func (s *Service) check(r *reader, p place) { s.Law.check(r, p) }
+
+func (s *Scaling) check(r *reader, p place) {
+	if !r.sound(p, "kind", "sandboxes", "min", "max") {
+		return
+	}
+	if s.Kind == "fixed" {
+		s.Min, s.Max = s.Sandboxes, s.Sandboxes
+	} else if s.Max != cluster.Unlimited && s.Min > s.Max {
+		r.wrong(p.child("min"), "%d is more than max, %d: lower min or raise max", s.Min, s.Max)
+	}
+}
+
+func (g *NodeGroup) check(r *reader, p place) {
+	r.checkName(p.child("name"), g.Name)
+	r.checkWord(p.child("platform"), g.Platform)
+}
+
+func (c *Cluster) check(r *reader, p place) {
+	names := map[string]string{}
+	for i, g := range c.Nodes {
+		item := p.child("nodes").item(i)
+		r.checkUnique(item, names, "node", g.Name, g.Count)
+	}
+}
+
+func (f *Fidelity) check(r *reader, p place) {
+	r.checkWord(p.child("platform"), f.Platform)
+	r.checkWord(p.child("stack"), f.Stack)
+	r.checkWord(p.child("mix"), f.Mix)
+}
+
+func (f *Function) check(r *reader, p place) {
+	r.checkName(p.child("name"), f.Name)
+	for _, key := range []string{"function", "input"} {
+		if c := p.child(key); f.Service != nil && c.node != nil {
+			r.wrong(c, "contradicts service: a function with a given law uses no measurement; remove one of the two")
+		}
+	}
+}
+
+func (t *Trace) check(r *reader, p place) {
+	if !r.sound(p, "format", "path") || t.Format == trace.InvalidFormat || t.Path == "" {
+		return
+	}
+	c := p.child("path")
+	if t.Format != trace.Azure2019 {
+		r.checkFile(c, t.Path)
+		return
+	}
+	for _, name := range azure2019Files {
+		if !exists(r.resolve(t.Path)+"/"+name) && !exists(r.resolve(t.Path)+"/"+name+".gz") {
+			r.wrong(c, "%s lacks %s (or %s.gz): an azure2019 trace is a folder with %s", r.resolve(t.Path), name, name, strings.Join(azure2019Files, ", "))
+		}
+	}
+}
+
+func (m *Map) check(r *reader, p place) {
+	if !r.sound(p, "mapper", "profiles") {
+		return
+	}
+	switch {
+	case (m.Mapper == "") == (len(m.Profiles) == 0):
+		r.wrong(p, "want either mapper (In-Vitro's mapper file) or profiles")
+	case m.Mapper != "":
+		r.checkFile(p.child("mapper"), m.Mapper)
+		if c := p.child("error-cap"); c.node != nil {
+			r.wrong(c, "goes with profiles only: remove it")
+		}
+	}
+	for i, path := range m.Profiles {
+		c := p.child("profiles")
+		if c.node.kind == listNode {
+			c = c.item(i)
+		}
+		r.checkFile(c, path)
+	}
+}
+
+func (w *Workload) check(r *reader, p place) {
+	if len(w.Functions) == 0 && w.Trace == nil && r.sound(p, "functions", "trace") {
+		r.wrong(p, "nothing arrives: add functions with arrivals, or a trace")
+	}
+	if w.Map != nil && w.Trace == nil && r.sound(p, "trace") {
+		r.wrong(p.child("map"), "joins the functions of a trace: add trace, or remove map")
+	}
+	names := map[string]string{}
+	for i, f := range w.Functions {
+		r.checkUnique(p.child("functions").item(i), names, "function", f.Name, f.Copies)
+	}
+	w.checkTimes(r, p)
+}
+
+func (w *Workload) checkTimes(r *reader, p place) {
+	duration, warmUp := p.child("duration"), p.child("warm-up")
+	switch {
+	case w.Trace != nil && duration.node != nil:
+		r.wrong(duration, "a trace has its own duration: remove this, or write workload.trace.duration")
+	case w.Trace == nil && duration.node == nil && r.sound(p, "trace"):
+		r.wrong(duration, "the key is missing: add duration: how long invocations arrive, such as 10m")
+	}
+	if warmUp.node == nil && w.Trace == nil {
+		w.WarmUp.Share = 0.1
+	}
+	if !r.sound(p, "duration", "warm-up") {
+		return
+	}
+	switch {
+	case w.WarmUp.Time < 0 || w.WarmUp.Share < 0:
+		r.wrong(warmUp, "%s is out of range: want 0s or more", warmUp.node.text)
+	case w.WarmUp.Share >= 1 || w.Duration > 0 && w.WarmUp.Time >= w.Duration:
+		r.wrong(warmUp, "%s leaves nothing to record: want less than the duration", warmUp.node.text)
+	}
+}
+
+func (s *Scenario) check(r *reader, p place) {
+	if p.child("name").node != nil {
+		r.checkName(p.child("name"), s.Name)
+	}
+	s.checkPlatforms(r, p)
+	s.checkMemory(r, p)
+}
+
+// checkPlatforms reports nodes without a platform where a measured function may
+// run.
+func (s *Scenario) checkPlatforms(r *reader, p place) {
+	measured := place{}
+	if s.Workload.Map != nil {
+		measured = p.descend("workload.map")
+	}
+	for i, f := range s.Workload.Functions {
+		if f.Service == nil && measured.path == "" {
+			measured = p.descend(fmt.Sprintf("workload.functions[%d]", i))
+		}
+	}
+	if measured.path == "" || s.Fidelity.Platform != "" || !r.sound(p.child("fidelity"), "platform") {
+		return
+	}
+	for _, g := range s.Cluster.Nodes {
+		if g.Platform == "" {
+			r.wrong(p.descend("fidelity.platform"), "the key is missing: %s is measured; add fidelity.platform, the processor it was measured on, or give the function a service law", measured.path)
+			return
+		}
+	}
+}
+
+// checkMemory reports sandboxes that fit on no node.
+func (s *Scenario) checkMemory(r *reader, p place) {
+	largest := MiB(0)
+	for _, g := range s.Cluster.Nodes {
+		if g.Memory == 0 {
+			return // without a limit, or mistaken
+		}
+		largest = max(largest, g.Memory)
+	}
+	for i, f := range s.Workload.Functions {
+		if len(s.Cluster.Nodes) > 0 && f.Memory > largest {
+			r.wrong(p.descend(fmt.Sprintf("workload.functions[%d].memory", i)), "fits on no node: the largest has %s", format(field{}, reflectOf(largest)))
+		}
+	}
+}
+
+// checkName reports a name that no table could show.
+func (r *reader) checkName(p place, name string) {
+	if !r.reported[p.path] && p.node != nil && (strings.TrimSpace(name) != name || name == "" || strings.ContainsAny(name, "\n\r\t\x00")) {
+		r.wrong(p, "want a name without blanks around it, on one line")
+	}
+}
+
+// checkWord reports an identifier with characters that none has.
+func (r *reader) checkWord(p place, word string) {
+	odd := func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:@", c))
+	}
+	if p.node != nil && !r.reported[p.path] && (word == "" || strings.ContainsFunc(word, odd)) {
+		r.wrong(p, "%q is no name: want letters, digits, '-', '_', '.', ':' and '@' only", word)
+	}
+}
+
+// checkUnique reports a name that another item has, its numbered copies
+// included.
+func (r *reader) checkUnique(item place, taken map[string]string, what, name string, count int) {
+	if name == "" || !r.sound(item, "name", "count", "copies") {
+		return
+	}
+	for _, full := range numbered(what, name, count) {
+		if other, twice := taken[full]; twice {
+			r.wrong(item.child("name"), "%s has a %s %q already: give each its own name", other, what, full)
+			return
+		}
+		taken[full] = item.path
+	}
+}
+
+// numbered returns the names of count copies: nodes always carry a number,
+// functions where there are several.
+func numbered(what, name string, count int) []string {
+	if what == "function" && count == 1 {
+		return []string{name}
+	}
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%d", name, i)
+	}
+	return names
+}
+
+// WarmUpTime returns the warm-up of a run of the given duration.
+func (w *Workload) WarmUpTime(duration time.Duration) time.Duration { return w.WarmUp.Of(duration) }

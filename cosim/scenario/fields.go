@@ -1,0 +1,198 @@
+package scenario
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"microcosm/cosim/policy"
+)
+
+// field is one key of the schema: a struct field with its tags. The package
+// comment explains them.
+type field struct {
+	key         string
+	index       []int
+	kind        reflect.Type
+	needed      bool
+	standard    string // text of the default
+	hasStandard bool
+	bounds      string
+	words       []string
+	also        string
+	sibling     string   // key whose value decides whether this one belongs here
+	siblings    []string // the values that let it
+}
+
+// fieldsOf returns the keys of a struct in the order of its fields, those of
+// inlined structs included.
+func fieldsOf(t reflect.Type) []field {
+	var list []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		key, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if option == "inline" {
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append([]int{i}, inner.index...)
+				list = append(list, inner)
+			}
+			continue
+		}
+		standard, hasStandard := f.Tag.Lookup("default")
+		sibling, values, _ := strings.Cut(f.Tag.Get("only"), "=")
+		list = append(list, field{
+			key: key, index: []int{i}, kind: f.Type, needed: f.Tag.Get("need") == "always",
+			standard: standard, hasStandard: hasStandard, bounds: f.Tag.Get("range"),
+			words: vocabulary(f), also: f.Tag.Get("also"), sibling: sibling, siblings: strings.Split(values, "|"),
+		})
+	}
+	return list
+}
+
+// vocabulary returns the only texts that a field may hold, nil where it is free.
+func vocabulary(f reflect.StructField) []string {
+	switch list := f.Tag.Get("words"); list {
+	case "":
+	case "policy.balancers":
+		return policy.BalancerNames()
+	case "policy.placements":
+		return policy.PlacementNames()
+	default:
+		return strings.Split(list, "|")
+	}
+	t := f.Type
+	if t.Kind() != reflect.Uint8 || !t.Implements(reflect.TypeFor[fmt.Stringer]()) {
+		return nil
+	}
+	// An enumeration: 0 is invalid, and so is the first number without a word.
+	var words []string
+	for i := uint8(1); i < 255; i++ {
+		word := enumerated(t, i).Interface().(fmt.Stringer).String()
+		if word == "invalid" {
+			break
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
+func enumerated(t reflect.Type, i uint8) reflect.Value {
+	v := reflect.New(t).Elem()
+	v.SetUint(uint64(i))
+	return v
+}
+
+// isScalar reports that values of the type are written as one word or number.
+func isScalar(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	case reflect.Slice:
+		return false
+	default:
+		return true
+	}
+}
+
+// alsoValue is what the word of an "also" tag means.
+func alsoValue(word string) int64 {
+	if word == "unlimited" {
+		return -1 // cluster.Unlimited
+	}
+	return 0
+}
+
+// format writes a scalar as the reader reads it.
+func format(f field, v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		if f.also != "" && int64(x) == alsoValue(f.also) {
+			return f.also
+		}
+		return x.String()
+	case encoding.TextMarshaler:
+		text, err := x.MarshalText()
+		if err != nil {
+			return err.Error() // none of our types returns one
+		}
+		return string(text)
+	case fmt.Stringer:
+		return x.String()
+	case int:
+		if f.also != "" && int64(x) == alsoValue(f.also) {
+			return f.also
+		}
+	case float64:
+		if f.also != "" && x == float64(alsoValue(f.also)) {
+			return f.also
+		}
+		return number(x)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// suggest ends a message about an unknown word: with the nearest of the known
+// ones, or with all.
+func suggest(word string, known []string) string {
+	best, least := "", 1+max(1, len(word)/3)
+	for _, k := range known {
+		if d := distance(word, k); d < least {
+			best, least = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "want one of " + strings.Join(known, ", ")
+}
+
+// distance is the edit distance (Wagner and Fischer, "The string-to-string
+// correction problem", 1974) where a transposition counts one (Damerau, 1964).
+func distance(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	if len(s) > 64 {
+		return len(s) // no key is near a text of that length
+	}
+	rows := make([][]int, len(s)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(t)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(s); i++ {
+		for j := 1; j <= len(t); j++ {
+			change := rows[i-1][j-1]
+			if s[i-1] != t[j-1] {
+				change++
+			}
+			rows[i][j] = min(change, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(s)][len(t)]
+}
+
+func keysOf(fields []field) []string {
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
+func (f field) belongs(siblingText string) bool {
+	return f.sibling == "" || slices.Contains(f.siblings, siblingText)
+}

@@ -1,0 +1,397 @@
+package scenario
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader fills typed values from nodes and collects what is wrong on the way.
+type reader struct {
+	folder   string // that relative paths are relative to
+	mistakes []Mistake
+	reported map[string]bool // paths with a mistake: one is enough for each
+}
+
+// place is where a value stands, or where it is missing.
+type place struct {
+	path string
+	key  position // of its key, or of what misses it
+	node *node    // nil where it is missing
+}
+
+// at returns the position to show: the value where it is one word, else its key.
+func (p place) at() position {
+	if p.node != nil && (p.node.kind == textNode || p.node.kind == wordNode) {
+		return p.node.at
+	}
+	return p.key
+}
+
+// child returns the place of a key of a mapping.
+func (p place) child(key string) place {
+	c := place{path: strings.TrimPrefix(p.path+"."+key, "."), key: p.at()}
+	if e := p.node.find(key); e != nil {
+		c.key, c.node = e.at, e.value
+	}
+	return c
+}
+
+// descend returns the place at a path below, such as "states[1].rate".
+func (p place) descend(path string) place {
+	for _, step := range strings.FieldsFunc(path, func(c rune) bool { return c == '.' || c == '[' }) {
+		index, isItem := strings.CutSuffix(step, "]")
+		if i, err := strconv.Atoi(index); isItem && err == nil && p.node != nil && i < len(p.node.items) {
+			p = p.item(i)
+		} else {
+			p = p.child(step)
+		}
+	}
+	return p
+}
+
+// item returns the place of an item of a list.
+func (p place) item(i int) place {
+	item := p.node.items[i]
+	return place{path: fmt.Sprintf("%s[%d]", p.path, i), key: item.at, node: item}
+}
+
+// wrong notes a mistake unless the place has one already.
+func (r *reader) wrong(p place, format string, args ...any) {
+	if !r.reported[p.path] {
+		r.reported[p.path] = true
+		r.mistakes = append(r.mistakes, p.at().mistake(p.path, fmt.Sprintf(format, args...)))
+	}
+}
+
+// sound reports that none of the keys below the place has a mistake itself.
+func (r *reader) sound(p place, keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool { return r.reported[p.child(key).path] })
+}
+
+// checked is a struct with rules between its keys.
+type checked interface{ check(r *reader, p place) }
+
+// united is a value that is written in more than one way.
+type united interface{ read(r *reader, p place) }
+
+// read fills v, which f describes, from the node at p.
+func (r *reader) read(v reflect.Value, f field, p place) {
+	if u, ok := v.Addr().Interface().(united); ok {
+		u.read(r, p)
+		return
+	}
+	switch {
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		r.read(v.Elem(), f, p)
+	case isScalar(v.Type()):
+		r.readScalar(v, f, p)
+	case v.Kind() == reflect.Slice:
+		r.readList(v, f, p)
+	default:
+		r.readStruct(v, p)
+	}
+}
+
+func (r *reader) readList(v reflect.Value, f field, p place) {
+	if v.Type().Elem().Kind() == reflect.String && p.node.kind == textNode {
+		v.Set(reflect.ValueOf([]string{p.node.text}))
+		return
+	}
+	if p.node.kind != listNode {
+		r.wrong(p, "want a list, each item after a \"-\", not %s", p.node.what())
+		return
+	}
+	if len(p.node.items) == 0 {
+		r.wrong(p, "the list is empty: give it an item or remove the key")
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(p.node.items), len(p.node.items)))
+	for i := range p.node.items {
+		r.read(v.Index(i), field{key: f.key}, p.item(i))
+	}
+}
+
+// readStruct reads a mapping; a missing one gives the defaults.
+func (r *reader) readStruct(v reflect.Value, p place) {
+	fields := fieldsOf(v.Type())
+	if p.node != nil && !r.checkKeys(fields, p) {
+		return
+	}
+	for _, f := range fields {
+		r.readField(v, fields, f, p)
+	}
+	if c, ok := v.Addr().Interface().(checked); ok {
+		c.check(r, p)
+	}
+}
+
+// checkKeys reports that p is a mapping, and notes keys that are unknown or
+// given twice.
+func (r *reader) checkKeys(fields []field, p place) bool {
+	known := keysOf(fields)
+	if p.node.kind != mappingNode {
+		r.wrong(p, "want keys such as %s below, not %s", strings.Join(known[:min(3, len(known))], ", "), p.node.what())
+		return false
+	}
+	first := map[string]entry{}
+	for _, e := range p.node.entries {
+		c := place{path: p.child(e.key).path, key: e.at}
+		if before, twice := first[e.key]; twice {
+			r.mistakes = append(r.mistakes, e.at.mistake(c.path, fmt.Sprintf("given twice: remove this one or that on line %d", before.at.line)))
+			continue
+		}
+		first[e.key] = e
+		if !slices.Contains(known, e.key) {
+			r.wrong(c, "unknown key: %s", suggest(e.key, known))
+		}
+	}
+	return true
+}
+
+func (r *reader) readField(v reflect.Value, fields []field, f field, p place) {
+	c := p.child(f.key)
+	belongs := true
+	if f.sibling != "" {
+		if !r.sound(p, f.sibling) {
+			belongs = c.node != nil // its owner is unknown: read what is there, miss nothing
+		} else {
+			sibling := fields[slices.IndexFunc(fields, func(s field) bool { return s.key == f.sibling })]
+			belongs = f.belongs(format(sibling, v.FieldByIndex(sibling.index)))
+		}
+	}
+	target := v.FieldByIndex(f.index)
+	switch {
+	case c.node != nil && !belongs:
+		r.wrong(place{path: c.path, key: c.key}, "goes with %s: %s only: remove it", f.sibling, strings.Join(f.siblings, " or "))
+	case c.node != nil && c.node.kind == nullNode:
+		r.wrong(c, "is empty: give it a value or remove the key")
+	case c.node != nil:
+		r.read(target, f, c)
+	case !belongs:
+	case f.needed:
+		r.wrong(c, "the key is missing: add %s", r.example(f))
+	case f.hasStandard:
+		r.read(target, f, place{path: c.path, key: c.key, node: &node{kind: standardKind(target, f), text: f.standard, at: c.key}})
+	case target.Kind() == reflect.Struct && !isScalar(target.Type()):
+		r.readStruct(target, c)
+	}
+}
+
+// standardKind returns how the text of a default would have been written.
+func standardKind(v reflect.Value, f field) nodeKind {
+	switch v.Kind() {
+	case reflect.Bool:
+		return wordNode
+	default:
+		if isNumber(f.standard) {
+			return wordNode
+		}
+		return textNode
+	}
+}
+
+// example shows how a key is written.
+func (r *reader) example(f field) string {
+	switch {
+	case len(f.words) > 0:
+		return fmt.Sprintf("%s: %s", f.key, strings.Join(f.words, " | "))
+	case isScalar(f.kind):
+		return fmt.Sprintf("%s: %s", f.key, wanted(f.kind))
+	default:
+		return f.key + ": with what belongs below it"
+	}
+}
+
+// what names what a node holds.
+func (n *node) what() string {
+	switch n.kind {
+	case nullNode:
+		return "nothing"
+	case textNode:
+		return strconv.Quote(n.text)
+	case wordNode:
+		return n.text
+	default:
+		return "a " + kindWords[n.kind]
+	}
+}
+
+// wanted names what a scalar of the type looks like.
+func wanted(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "a duration such as 250us or 10m"
+	case reflect.TypeFor[Rate]():
+		return "a rate such as 100/s or 5/min"
+	case reflect.TypeFor[MiB]():
+		return "a size such as 200MiB or 16GiB"
+	case reflect.TypeFor[Share]():
+		return "a share such as 40%"
+	case reflect.TypeFor[WarmUp]():
+		return "a duration such as 30s or a share such as 10%"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Uint64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	default:
+		return "text"
+	}
+}
+
+// readScalar reads one word or number.
+func (r *reader) readScalar(v reflect.Value, f field, p place) {
+	want := wanted(v.Type())
+	if f.also != "" {
+		want += ", or " + f.also
+	}
+	text := p.node.text
+	switch {
+	case p.node.kind == nullNode:
+		r.wrong(p, "is empty: want %s", want)
+		return
+	case p.node.kind != textNode && p.node.kind != wordNode:
+		r.wrong(p, "want %s, not %s", want, p.node.what())
+		return
+	case len(f.words) > 0:
+		r.readWord(v, f, p)
+		return
+	case f.also != "" && text == f.also:
+		setNumber(v, alsoValue(f.also))
+		return
+	}
+	if err := parseScalar(v, p.node, want); err != nil {
+		r.wrong(p, "%v", err)
+		return
+	}
+	r.checkBounds(v, f, p)
+}
+
+func (r *reader) readWord(v reflect.Value, f field, p place) {
+	i := slices.Index(f.words, p.node.text)
+	switch {
+	case i < 0:
+		r.wrong(p, "%s is not known: %s", p.node.what(), suggest(p.node.text, f.words))
+	case v.Kind() == reflect.Uint8:
+		v.SetUint(uint64(i + 1))
+	default:
+		v.SetString(p.node.text)
+	}
+}
+
+func setNumber(v reflect.Value, x int64) {
+	if v.CanFloat() {
+		v.SetFloat(float64(x))
+	} else {
+		v.SetInt(x)
+	}
+}
+
+// parseScalar reads a scalar into v, strictly: a number is no text and text no
+// number.
+func parseScalar(v reflect.Value, n *node, want string) error {
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		d, err := parseDuration(n.text)
+		v.SetInt(int64(d))
+		return err
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(n.text))
+	}
+	var err error
+	switch v.Kind() {
+	case reflect.String:
+		if n.kind == wordNode {
+			return fmt.Errorf("want text, not a number or truth value: write %q, in quotes", n.text)
+		}
+		v.SetString(n.text)
+		return nil
+	case reflect.Bool:
+		if n.text != "true" && n.text != "false" {
+			err = strconv.ErrSyntax
+		}
+		v.SetBool(n.text == "true")
+	case reflect.Int:
+		var i int64
+		i, err = strconv.ParseInt(n.text, 10, 64)
+		v.SetInt(i)
+	case reflect.Uint64:
+		var u uint64
+		u, err = strconv.ParseUint(n.text, 10, 64)
+		v.SetUint(u)
+	case reflect.Float64:
+		x, ok := parseNumber(n.text)
+		if !ok {
+			err = strconv.ErrSyntax
+		}
+		v.SetFloat(x)
+	}
+	if err != nil || n.kind != wordNode {
+		return fmt.Errorf("want %s, not %s", want, n.what())
+	}
+	return nil
+}
+
+// checkBounds notes a number outside of its range.
+func (r *reader) checkBounds(v reflect.Value, f field, p place) {
+	if f.bounds == "" {
+		return
+	}
+	low, high, _ := strings.Cut(f.bounds, "..")
+	inside := true
+	for side, text := range []string{low, high} {
+		if text == "" {
+			continue
+		}
+		bound := reflect.New(v.Type()).Elem()
+		if err := parseScalar(bound, &node{kind: wordNode, text: text}, ""); err != nil {
+			r.wrong(p, "range %s: %v", f.bounds, err) // a mistake in a struct tag
+			return
+		}
+		if c := compare(v, bound); side == 0 && c < 0 || side == 1 && c > 0 {
+			inside = false
+		}
+	}
+	if inside {
+		return
+	}
+	want := "at least " + low
+	if high != "" {
+		want = "from " + low + " to " + high
+	}
+	if f.also != "" {
+		want += ", or " + f.also
+	}
+	r.wrong(p, "%s is out of range: want %s", p.node.text, want)
+}
+
+func compare(a, b reflect.Value) int {
+	if a.CanFloat() {
+		switch x, y := a.Float(), b.Float(); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	}
+	switch x, y := a.Int(), b.Int(); {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return 0
+}

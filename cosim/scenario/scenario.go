@@ -1,0 +1,146 @@
+package scenario
+
+import (
+	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/policy"
+)
+
+// Scenario is one experiment as its author wrote it, with every default filled
+// in. It is immutable and safe for concurrent use.
+type Scenario struct {
+	// Name of the experiment; the file's name without extension unless given.
+	Name string `yaml:"name"`
+	// Description says in a sentence what is asked.
+	Description string `yaml:"description"`
+	// Seed of every random stream.
+	Seed uint64 `yaml:"seed" default:"1"`
+	// Cluster is what serves.
+	Cluster Cluster `yaml:"cluster" need:"always"`
+	// Workload is what arrives.
+	Workload Workload `yaml:"workload" need:"always"`
+	// Fidelity is how faithfully service times are modelled, and how precisely estimated.
+	Fidelity Fidelity `yaml:"fidelity"`
+	// Execution is where and how it runs; it never changes a number.
+	Execution Execution `yaml:"execution"`
+	// Factors are varied over their levels, full factorial.
+	Factors []Factor `yaml:"factors"`
+
+	document *node // what was read, for Override and Variants
+	folder   string
+}
+
+// Cluster is the cluster and its policies.
+type Cluster struct {
+	// Nodes are the machines.
+	Nodes []NodeGroup `yaml:"nodes" need:"always"`
+	// Discipline is how the cores of a node are shared.
+	Discipline cluster.Discipline `yaml:"discipline" default:"fcfs"`
+	// CoreChoice is which core of its node an invocation runs on.
+	CoreChoice cluster.CoreChoice `yaml:"core-choice" default:"last"`
+	// Binding is when an invocation is bound to a sandbox.
+	Binding cluster.Binding `yaml:"binding" default:"late"`
+	// LoadBalancing is which sandbox serves an invocation.
+	LoadBalancing string `yaml:"load-balancing" default:"first-available" words:"policy.balancers"`
+	// SandboxChoice is which of several equally good sandboxes is taken.
+	SandboxChoice policy.SandboxChoice `yaml:"sandbox-choice" default:"most-recent"`
+	// Placement is which node hosts a new sandbox.
+	Placement string `yaml:"placement" default:"spread" words:"policy.placements"`
+	// Scaling is how many sandboxes each function has.
+	Scaling Scaling `yaml:"scaling"`
+	// KeepAlive is how long an idle sandbox stays.
+	KeepAlive time.Duration `yaml:"keep-alive" default:"10m" also:"unlimited" range:"0s.."`
+	// Concurrency is how many invocations one sandbox serves at a time.
+	Concurrency int `yaml:"concurrency" default:"1" range:"1..1000000"`
+	// QueueLimit is how many invocations may wait in one queue.
+	QueueLimit int `yaml:"queue-limit" default:"unlimited" also:"unlimited" range:"0..1000000000"`
+	// ColdStart is what a new sandbox takes before its first call.
+	ColdStart ColdStart `yaml:"cold-start"`
+}
+
+// NodeGroup is a number of equal machines.
+type NodeGroup struct {
+	// Name of the node; all nodes are called name-0, name-1 and so on.
+	Name string `yaml:"name" default:"node"`
+	// Count is how many such nodes there are.
+	Count int `yaml:"count" default:"1" range:"1..100000"`
+	// Cores of each node.
+	Cores int `yaml:"cores" need:"always" range:"1..1024"`
+	// Memory of each node; without a limit unless given.
+	Memory MiB `yaml:"memory" range:"1MiB.."`
+	// Platform of each node; fidelity.platform unless given.
+	Platform string `yaml:"platform"`
+}
+
+// Scaling is how many sandboxes a function has.
+type Scaling struct {
+	// Kind is concurrency (as many as the invocations in the system need) or fixed.
+	Kind string `yaml:"kind" default:"concurrency" words:"concurrency|fixed"`
+	// Sandboxes is their number where it is fixed.
+	Sandboxes int `yaml:"sandboxes" only:"kind=fixed" need:"always" range:"1..1000000"`
+	// Min is how many exist from the beginning and never expire.
+	Min int `yaml:"min" only:"kind=concurrency" default:"0" range:"0..1000000"`
+	// Max is how many there can be.
+	Max int `yaml:"max" only:"kind=concurrency" default:"unlimited" also:"unlimited" range:"1..1000000"`
+}
+
+// ColdStart is what happens before a sandbox's first call.
+type ColdStart struct {
+	// Create is the time of creating the sandbox.
+	Create Stage `yaml:"create" default:"measured"`
+	// Init is the time of starting the runtime.
+	Init Stage `yaml:"init" default:"measured"`
+}
+
+// Fidelity is how service times are modelled and estimates made.
+type Fidelity struct {
+	// Platform is the processor that service times were measured on.
+	Platform string `yaml:"platform"`
+	// Stack is the software they were measured with: recorded (what ships with the product), local, or a digest.
+	Stack string `yaml:"stack" default:"recorded"`
+	// Model turns what a core did in between into a condition.
+	Model Model `yaml:"model"`
+	// Penalty is a factor on what a condition costs beyond warm; 0 is the placebo.
+	Penalty float64 `yaml:"penalty" default:"1" range:"0..1000"`
+	// Mix names the functions that interleaved when lukewarm was measured.
+	Mix string `yaml:"mix" default:"catalog"`
+	// Replications is the number of independent runs.
+	Replications int `yaml:"replications" default:"10" range:"1..100000"`
+	// Confidence is the level of every interval.
+	Confidence Share `yaml:"confidence" default:"95%" range:"50%..99.99%"`
+}
+
+// Model is the condition model.
+type Model struct {
+	// Kind is interleave (by the invocations in between) or idle (by the time in between).
+	Kind string `yaml:"kind" default:"interleave" words:"interleave|idle"`
+	// HalfDepth is k½, the number of invocations after which half of the warm state is gone; 0 stands for fitted.
+	HalfDepth float64 `yaml:"half-depth" only:"kind=interleave" default:"fitted" also:"fitted" range:"0.001..1000000"`
+	// Tau is the idle time after which 63 % of the warm state is gone.
+	Tau time.Duration `yaml:"tau" only:"kind=idle" need:"always" range:"1ns.."`
+}
+
+// Execution is where service times come from and what they may cost.
+type Execution struct {
+	// Source answers for service times: replay (the store only), ahead (measure what is missing first), inline (measure while the virtual clock stands still).
+	Source string `yaml:"source" default:"replay" words:"replay|ahead|inline"`
+	// Store is the file of measured service times; the user's own unless given.
+	Store string `yaml:"store"`
+	// Slots is how many replications or measurements run at a time; 0, one per processor.
+	Slots int `yaml:"slots" default:"0" range:"0..100000"`
+	// Timeout ends the whole run; none unless given.
+	Timeout time.Duration `yaml:"timeout" range:"1ns.."`
+	// Samples is how many are measured of a condition that has none.
+	Samples int `yaml:"samples" only:"source=ahead|inline" default:"30" range:"1..1000000"`
+}
+
+// Factor is one key that is varied.
+type Factor struct {
+	// Name of the factor in the report.
+	Name string `yaml:"name" need:"always"`
+	// Set is the path of the key, such as cluster.load-balancing or cluster.nodes[0].cores.
+	Set string `yaml:"set" need:"always"`
+	// Levels are the values it takes, as they would be written at the key.
+	Levels []string `yaml:"levels" need:"always"`
+}
