@@ -116,6 +116,9 @@ func drive(t *testing.T, client *functions.Client, f *functions.Function, class 
 	require.NoError(t, err, "class %s, call %d", class, n)
 	require.NoError(t, call.Check(reply))
 	for i := range reply {
+		if n > 0 {
+			break
+		}
 		if i > 64 && i < len(reply)-64 { // the middle of a long reply is like its ends
 			continue
 		}

@@ -54,7 +54,7 @@ func mistakeAt(file string, tk *token.Token, text string) *Mistake {
 // mistakes collects what is wrong in one file.
 type mistakes struct {
 	file string
-	list []error
+	list []*Mistake
 }
 
 func (m *mistakes) add(node ast.Node, format string, args ...any) {

@@ -1,7 +1,6 @@
 package functions
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,7 +124,7 @@ func (f *Function) Call(class string, seed uint64, n int) (Call, error) {
 	}
 	check := func(reply []byte) error {
 		if err := c.reply.check(f.Runtime, c.method, request, reply); err != nil {
-			return fmt.Errorf("%s: class %s, seed %d, call %d: %w", f.Name, class, seed, n, errors.Join(ErrWrongReply, err))
+			return fmt.Errorf("%s: class %s, seed %d, call %d: %w: %w", f.Name, class, seed, n, ErrWrongReply, err)
 		}
 		return nil
 	}

@@ -170,7 +170,6 @@ func (r *reader) method(node ast.Node, name string) protoreflect.MethodDescripto
 	}
 	if method.IsStreamingClient() || method.IsStreamingServer() {
 		r.add(node, "method %q streams: want a method with one request and one reply", name)
-		return nil
 	}
 	return method
 }

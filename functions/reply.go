@@ -86,6 +86,7 @@ var reference = regexp.MustCompile(`\$\{([^}]*)\}`)
 func (m *mistakes) expectedFields(node ast.Node) []expectedField {
 	var list []expectedField
 	for _, e := range m.entries(node) {
+		before := len(m.list)
 		f := expectedField{node: e.name, path: strings.Split(e.key, ".")}
 		m.fields(e.value, nil, map[string]func(ast.Node){
 			"equals": func(n ast.Node) { s := m.text(n); f.equals = &s },
@@ -99,7 +100,7 @@ func (m *mistakes) expectedFields(node ast.Node) []expectedField {
 				f.matches = re
 			},
 		})
-		if f.equals == nil && f.matches == nil && f.length == nil {
+		if len(m.list) == before && f.equals == nil && f.matches == nil && f.length == nil {
 			m.add(e.name, "field %q: want equals, matches or length", e.key)
 		}
 		list = append(list, f)
