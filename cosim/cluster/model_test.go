@@ -1,7 +1,6 @@
 package cluster_test
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -108,27 +107,4 @@ func TestErlangB(t *testing.T) {
 		sum += term
 	}
 	require.InEpsilon(t, term/sum, float64(o.Rejections)/float64(o.Admissions), .03)
-}
-
-func BenchmarkInvocations(b *testing.B) {
-	// Issue's model (a): Poisson 100/s, exponential service of mean 1 s.
-	c := queue(b, 1, 16, 0, servicetime.Exponential{Expectation: time.Second}, 10*time.Millisecond)
-	c.Nodes = nil
-	for range 100 {
-		c.Nodes = append(c.Nodes, cluster.NodeConfig{Cores: 16, Platform: "p"})
-	}
-	c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-	c.Functions[0].KeepAlive = 600 * time.Second
-	c.NoNodes, c.NoClasses = true, true
-	c.WarmUp = 0
-	b.ReportAllocs()
-	n := 1_000_000.0
-	c.Horizon = des.Time(n * 1e7)
-	start := time.Now()
-	for b.Loop() {
-		c.Functions[0].Arrivals = &poisson{random: c.Random("arrivals/f"), mean: 10 * time.Millisecond}
-		run(b, c)
-	}
-	b.ReportMetric(n*float64(b.N)/time.Since(start).Seconds(), "invocations/s")
-	require.False(b, math.IsNaN(n))
 }

@@ -1,0 +1,157 @@
+package cluster_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
+)
+
+// The benchmarks print ratios that hold on any machine: the model's speed beside
+// a bare Lindley loop in the same run, both with response, waiting and service
+// histograms. Speeds are per second of this process's CPU time.
+
+// cpuTime returns the CPU time this process has used.
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// BenchmarkLindley is the reference: the waiting times of a G/G/1 queue by
+// Lindley's recursion, with nothing around it.
+func BenchmarkLindley(b *testing.B) {
+	const n = 10_000_000
+	for b.Loop() {
+		before := cpuTime(b)
+		var times cluster.Times
+		r := rand.New(rand.NewPCG(1, 1))
+		waiting := 0.0
+		for range n {
+			service := r.ExpFloat64() * 1e6
+			times.Waiting.Record(time.Duration(waiting))
+			times.Service.Record(time.Duration(service))
+			times.Response.Record(time.Duration(waiting + service))
+			waiting = max(0, waiting+service-r.ExpFloat64()*2e6)
+		}
+		b.ReportMetric(n/(cpuTime(b)-before).Seconds(), "invocations/cpu-s")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// sampledLaw returns a law from synthetic samples in every condition.
+func sampledLaw(b *testing.B, median time.Duration) servicetime.Law {
+	r := rand.New(rand.NewPCG(7, 7))
+	var measured []servicetime.Measured
+	for condition, factor := range map[string]float64{"warm": 1, "lukewarm:1": 1.3, "lukewarm:4": 1.6, "lukewarm:16": 2, "flush": 3, "cold": 20, "stage:init": 500, "stage:create": 500} {
+		c, err := servicetime.ParseCondition(condition)
+		if err != nil {
+			b.Fatal(err)
+		}
+		m := servicetime.Measured{Condition: c}
+		for n := range 50 {
+			ticks := servicetime.TicksOf(time.Duration(float64(median) * factor * (.9 + .2*r.Float64())))
+			m.Samples = append(m.Samples, servicetime.Sample{
+				Key: servicetime.Key{Function: "f", Image: "i", Input: "default", Platform: "p", PlatformDigest: "d", Condition: c, Stack: "s"},
+				N:   n, Status: servicetime.Valid, RoundTrip: ticks, Busy: ticks,
+			})
+		}
+		measured = append(measured, m)
+	}
+	law, err := servicetime.NewLaw(measured, servicetime.LawOptions{Penalty: 1, Model: servicetime.ConditionModel{Kind: servicetime.Interleave}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return law
+}
+
+// quickstart is the model of the quickstart on any number of nodes of 4 cores,
+// at half load, for about n invocations.
+func quickstart(b *testing.B, nodes int, n float64) cluster.Config {
+	const functions, median = 6, 100 * time.Microsecond
+	placement, err := policy.Placement("spread")
+	if err != nil {
+		b.Fatal(err)
+	}
+	random := stream(1)
+	c := cluster.Config{
+		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
+		NewBalancer: balancer(b, "random"), Placement: placement, Random: random, Drain: time.Minute,
+	}
+	for i := range nodes {
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: fmt.Sprint(i), Cores: 4, Platform: "p"})
+	}
+	interarrival := time.Duration(float64(median) * 1.5 * functions / (.5 * 4 * float64(nodes)))
+	c.Horizon = des.Time(n / functions * float64(interarrival))
+	for i := range functions {
+		name := fmt.Sprint("f", i)
+		c.Functions = append(c.Functions, cluster.FunctionConfig{
+			Name: name, Laws: map[string]servicetime.Law{"p": sampledLaw(b, median)},
+			Arrivals:    &poisson{random: random("arrivals/" + name), mean: interarrival},
+			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 2 * nodes}, KeepAlive: cluster.Unlimited,
+		})
+	}
+	return c
+}
+
+// BenchmarkCluster reports the speed of the quickstart's model and the bytes
+// allocated per invocation, which fall as the run grows: memory is flat.
+func BenchmarkCluster(b *testing.B) {
+	for _, size := range []struct {
+		nodes int
+		n     float64
+	}{{10, 1e5}, {10, 1e7}, {1000, 1e5}, {1000, 1e7}} {
+		b.Run(fmt.Sprintf("nodes=%d/invocations=%.0e", size.nodes, size.n), func(b *testing.B) {
+			for b.Loop() {
+				m, err := cluster.New(quickstart(b, size.nodes, size.n))
+				if err != nil {
+					b.Fatal(err)
+				}
+				var memory, after runtime.MemStats
+				runtime.ReadMemStats(&memory)
+				before := cpuTime(b)
+				o, err := m.Run()
+				if err != nil {
+					b.Fatal(err)
+				}
+				seconds := (cpuTime(b) - before).Seconds()
+				runtime.ReadMemStats(&after)
+				done := float64(o.Account.Done)
+				b.ReportMetric(done/seconds, "invocations/cpu-s")
+				b.ReportMetric(2*done/seconds, "events/cpu-s") // an arrival and an end each
+				b.ReportMetric(float64(after.TotalAlloc-memory.TotalAlloc)/done, "B/invocation")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkSingleFunction is one function at 100/s with exponential service of
+// mean 1 s on 100 nodes, where sandboxes come and go.
+func BenchmarkSingleFunction(b *testing.B) {
+	const n = 1_000_000
+	for b.Loop() {
+		c := queue(b, 1, 16, 1, servicetime.Exponential{Expectation: time.Second}, 10*time.Millisecond)
+		c.Nodes = nil
+		for range 100 {
+			c.Nodes = append(c.Nodes, cluster.NodeConfig{Cores: 16, Platform: "p"})
+		}
+		c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
+		c.Functions[0].KeepAlive = 600 * time.Second
+		c.NoNodes, c.NoClasses, c.WarmUp = true, true, 0
+		c.Horizon = des.Time(n * 10 * time.Millisecond)
+		before := cpuTime(b)
+		o := run(b, c)
+		b.ReportMetric(float64(o.Account.Done)/(cpuTime(b)-before).Seconds(), "invocations/cpu-s")
+	}
+	b.ReportMetric(0, "ns/op")
+}
