@@ -8,13 +8,9 @@ import (
 	"microcosm/cosim/servicetime"
 )
 
-// differences says in words how sample differs from the stored one of the same
+// differences says in words how sample differs from old, the stored one of the same
 // key and number.
-func differences(stored []servicetime.Sample, sample servicetime.Sample) []string {
-	if len(stored) != 1 {
-		return []string{"it cannot be read back"}
-	}
-	old := stored[0]
+func differences(old, sample servicetime.Sample) []string {
 	var list []string
 	add := func(name string, given, kept any) {
 		if given != kept {
@@ -47,9 +43,6 @@ func differences(stored []servicetime.Sample, sample servicetime.Sample) []strin
 		} else {
 			list = append(list, "counter "+name+" is in one of them only")
 		}
-	}
-	if len(list) == 0 {
-		list = append(list, "the stored one no longer matches its digest")
 	}
 	return list
 }

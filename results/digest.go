@@ -3,12 +3,10 @@ package results
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"hash"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"microcosm/cosim/servicetime"
 )
@@ -16,20 +14,23 @@ import (
 // Digest returns the SHA-256, in hexadecimal, of everything a sample says: its
 // key, number, times, counters and provenance. FORMAT.md gives the bytes.
 func Digest(sample servicetime.Sample) string {
-	s := canonical(sample)
-	h := sha256.New()
+	return digestUnder(sample.Key.Digest(), canonical(sample))
+}
+
+// digestUnder is Digest for a canonical sample whose key's digest is known.
+func digestUnder(key string, s servicetime.Sample) string {
 	p := s.Provenance
 	measured := ""
 	if !p.Measured.IsZero() {
 		measured = strconv.FormatInt(p.Measured.Unix(), 10)
 	}
-	field(h, s.Key.Digest(), strconv.Itoa(s.N), strconv.FormatUint(s.Seed, 10), s.Status.String(), s.Reason,
+	text := fields(make([]byte, 0, 1024), key, strconv.Itoa(s.N), strconv.FormatUint(s.Seed, 10), s.Status.String(), s.Reason,
 		decimal(s.RoundTrip), decimal(s.Null), decimal(s.Busy),
 		p.Backend, p.SimulatorDigest, p.Boot, p.Restore, p.Host, measured, decimal(p.Cost), p.Note)
 	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
-		field(h, name, decimal(s.Counters[name]))
+		text = fields(text, name, decimal(s.Counters[name]))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hexDigest(text)
 }
 
 // SetDigest returns the SHA-256, in hexadecimal, of a set of samples, whatever
@@ -40,16 +41,41 @@ func SetDigest(samples []servicetime.Sample) string {
 		digests[i] = Digest(s)
 	}
 	slices.Sort(digests)
-	h := sha256.New()
-	field(h, digests...)
-	return hex.EncodeToString(h.Sum(nil))
+	return hexDigest(fields(nil, digests...))
 }
 
-// field writes length and text, which keeps ("ab","c") and ("a","bc") apart.
-func field(h hash.Hash, texts ...string) {
+// fields appends length and text of each, as Key.Digest does: that keeps
+// ("ab","c") and ("a","bc") apart.
+func fields(to []byte, texts ...string) []byte {
 	for _, text := range texts {
-		_, _ = io.WriteString(h, fmt.Sprintf("%d:%s;", len(text), text)) // a hash never fails
+		to = strconv.AppendInt(to, int64(len(text)), 10)
+		to = append(to, ':')
+		to = append(to, text...)
+		to = append(to, ';')
 	}
+	return to
+}
+
+func hexDigest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 func decimal[T ~int64](v T) string { return strconv.FormatInt(int64(v), 10) }
+
+// canonical returns the sample as the store gives it back: the date to the
+// second and in UTC, an empty set of counters nil.
+func canonical(s servicetime.Sample) servicetime.Sample {
+	s.Provenance.Measured = toSecond(s.Provenance.Measured)
+	if len(s.Counters) == 0 {
+		s.Counters = nil
+	}
+	return s
+}
+
+func toSecond(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.Unix(t.Unix(), 0).UTC()
+}

@@ -109,15 +109,21 @@ func (e *AmbiguousError) Error() string {
 	return b.String()
 }
 
+// damage is an error that wrap turns into a CorruptError.
+type damage struct{ error }
+
 // wrap says what was being done, and turns SQLite's reports of damage into a
 // CorruptError.
 func (s *Store) wrap(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var corrupt *CorruptError
-	if errors.As(err, &corrupt) {
+	if isDamage(err) {
 		return err
+	}
+	var altered *damage
+	if errors.As(err, &altered) {
+		return &CorruptError{Path: s.path, Err: altered.error}
 	}
 	var report sqlite3.Error
 	if errors.As(err, &report) {
@@ -133,4 +139,9 @@ func (s *Store) wrap(doing string, err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func isDamage(err error) bool {
+	var corrupt *CorruptError
+	return errors.As(err, &corrupt)
 }

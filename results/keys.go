@@ -1,7 +1,6 @@
 package results
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"microcosm/cosim/servicetime"
+	"microcosm/results/samplefile"
 )
 
 // Filter picks samples by their keys. An empty field picks every value.
@@ -22,9 +22,10 @@ type Filter struct {
 	PlatformDigest string
 	Condition      servicetime.Condition
 	Stack          string
+	Collection     string // name of a collection: only its samples
 }
 
-// where returns the filter as SQL over the table keys, with its arguments.
+// where returns the filter as SQL over keys and samples, with its arguments.
 func (f Filter) where() (clause string, arguments []any) {
 	clauses := []string{"true"}
 	add := func(column, value string) {
@@ -42,24 +43,29 @@ func (f Filter) where() (clause string, arguments []any) {
 		add("condition", f.Condition.String())
 	}
 	add("stack", f.Stack)
+	if f.Collection != "" {
+		clauses = append(clauses, `samples.id IN (
+			SELECT sample FROM collection_samples JOIN collections ON collections.id = collection WHERE name = ?)`)
+		arguments = append(arguments, f.Collection)
+	}
 	return strings.Join(clauses, " AND "), arguments
 }
 
 // KeySummary says what the store holds of one key.
 type KeySummary struct {
-	Key       servicetime.Key
-	Valid     int
-	Censored  int
-	Rejected  int
-	Next      int               // number of the key's next sample
-	Boots     int               // named boots the valid samples stem from
-	Restores  int               // named restores the valid samples stem from
-	Median    servicetime.Ticks // of the valid samples' service times; 0 if there are none
-	Backends  []string          // who measured, in alphabetical order
-	Simulator []string          // binary digests, in alphabetical order; more than one is worth a warning
-	First     time.Time         // date of the oldest sample; zero if no date is known
-	Last      time.Time         // date of the newest sample; zero if no date is known
-	Cost      time.Duration     // host time of all samples
+	Key        servicetime.Key
+	Valid      int
+	Censored   int
+	Rejected   int
+	Next       int               // number of the key's next sample
+	Boots      int               // named boots the valid samples stem from
+	Restores   int               // named restores the valid samples stem from
+	Median     servicetime.Ticks // of the valid samples' service times; 0 if there are none
+	Backends   []string          // who measured, in alphabetical order
+	Simulators []string          // binary digests, in alphabetical order; more than one is worth a warning
+	First      time.Time         // date of the oldest sample; zero if no date is known
+	Last       time.Time         // date of the newest sample; zero if no date is known
+	Cost       time.Duration     // host time of all samples
 }
 
 // Keys summarizes every key that the filter picks, ordered by function, input,
@@ -83,7 +89,7 @@ func (s *Store) Keys(ctx context.Context, filter Filter) ([]KeySummary, error) {
 		}
 		return err
 	})
-	slices.SortFunc(keys, func(a, b KeySummary) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(keys, func(a, b KeySummary) int { return samplefile.CompareKeys(a.Key, b.Key) })
 	return keys, err
 }
 
@@ -103,23 +109,33 @@ const summarizeKeys = `
 func scanSummary(r *sql.Rows) (row int64, s KeySummary, err error) {
 	var condition, backends, simulators string
 	var first, last sql.NullInt64
-	k := &s.Key
-	err = r.Scan(&row, &k.Function, &k.Image, &k.Input, &k.Platform, &k.PlatformDigest, &condition, &k.Stack,
-		&s.Valid, &s.Censored, &s.Rejected, &s.Next, &s.Boots, &s.Restores, &backends, &simulators, &first, &last, &s.Cost)
+	s.Key, err = scanKey(r, []any{&row}, &condition, &s.Valid, &s.Censored, &s.Rejected, &s.Next, &s.Boots, &s.Restores,
+		&backends, &simulators, &first, &last, &s.Cost)
 	if err != nil {
 		return row, s, err
 	}
-	if k.Condition, err = servicetime.ParseCondition(condition); err != nil {
-		return row, s, fmt.Errorf("key in row %d: %w", row, err)
+	if s.Key.Condition.String() != condition {
+		return row, s, &damage{fmt.Errorf("key in row %d: %q is no condition", row, condition)}
 	}
 	if s.Backends, err = sortedList(backends); err != nil {
 		return row, s, err
 	}
-	if s.Simulator, err = sortedList(simulators); err != nil {
-		return row, s, err
-	}
+	s.Simulators, err = sortedList(simulators)
 	s.First, s.Last = timeOrZero(first), timeOrZero(last)
-	return row, s, nil
+	return row, s, err
+}
+
+// scanKey scans the columns of a key between others. A condition that is no
+// word of one becomes Invalid: the caller compares the word.
+func scanKey(r *sql.Rows, before []any, condition *string, after ...any) (k servicetime.Key, err error) {
+	columns := append(before, &k.Function, &k.Image, &k.Input, &k.Platform, &k.PlatformDigest, condition, &k.Stack)
+	if err = r.Scan(append(columns, after...)...); err != nil {
+		return k, err
+	}
+	if c, err := servicetime.ParseCondition(*condition); err == nil {
+		k.Condition = c
+	}
+	return k, nil
 }
 
 func sortedList(array string) (list []string, err error) {
@@ -163,25 +179,4 @@ func timeOrZero(t sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(t.Int64, 0).UTC()
-}
-
-// compareKeys orders keys by function, input, platform, platform digest, image,
-// stack and condition.
-func compareKeys(a, b servicetime.Key) int {
-	return cmp.Or(
-		cmp.Compare(a.Function, b.Function), cmp.Compare(a.Input, b.Input),
-		cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.PlatformDigest, b.PlatformDigest),
-		cmp.Compare(a.Image, b.Image), cmp.Compare(a.Stack, b.Stack),
-		compareConditions(a.Condition, b.Condition))
-}
-
-// conditionOrder is the order in which a sandbox meets the conditions.
-var conditionOrder = map[servicetime.Kind]int{
-	servicetime.StageCreate: 1, servicetime.StageInit: 2, servicetime.Cold: 3, servicetime.Warm: 4,
-	servicetime.Lukewarm: 5, servicetime.Flush: 6, servicetime.FlushStructure: 7, servicetime.Stressor: 8,
-}
-
-func compareConditions(a, b servicetime.Condition) int {
-	return cmp.Or(cmp.Compare(conditionOrder[a.Kind], conditionOrder[b.Kind]),
-		cmp.Compare(a.Mix, b.Mix), cmp.Compare(a.K, b.K), cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Structures, b.Structures))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"microcosm/cosim/servicetime"
+	"microcosm/results/samplefile"
 )
 
 // Put stores samples in one transaction: all, or none. A sample that is stored
@@ -21,25 +22,34 @@ func (s *Store) Put(ctx context.Context, samples ...servicetime.Sample) error {
 	if err := checkAll(samples); err != nil {
 		return err
 	}
-	return s.write(ctx, "store samples", func(tx *sql.Tx) error {
+	_, err := s.putAll(ctx, "store samples", samples)
+	return err
+}
+
+// putAll stores checked samples in one transaction.
+func (s *Store) putAll(ctx context.Context, doing string, samples []servicetime.Sample) (Tally, error) {
+	var tally Tally
+	err := s.write(ctx, doing, func(tx *sql.Tx) error {
 		in, err := newInserter(ctx, tx)
 		if err != nil {
 			return err
 		}
 		defer in.close()
-		for _, sample := range samples {
-			if _, err := in.put(ctx, sample); err != nil {
-				return err
-			}
+		if err := in.putAll(ctx, samples, &tally); err != nil {
+			return err
 		}
 		return in.conflict()
 	})
+	if err != nil {
+		return Tally{}, err
+	}
+	return tally, nil
 }
 
 func checkAll(samples []servicetime.Sample) error {
 	var mistakes []error
 	for _, sample := range samples {
-		if err := check(sample); err != nil {
+		if err := samplefile.Check(sample); err != nil {
 			mistakes = append(mistakes, err)
 		}
 	}
@@ -51,9 +61,14 @@ type inserter struct {
 	tx          *sql.Tx
 	sample      *sql.Stmt
 	counters    *sql.Stmt
-	keys        map[servicetime.Key]int64
+	keys        map[servicetime.Key]keyRow
 	provenances map[servicetime.Provenance]int64
 	conflicts   []Conflict
+}
+
+type keyRow struct {
+	id     int64
+	digest string
 }
 
 const insertSample = `
@@ -66,7 +81,7 @@ const insertSample = `
 const insertCounters = `INSERT INTO counters (sample, name, value) SELECT ?, key, value FROM json_each(?)`
 
 func newInserter(ctx context.Context, tx *sql.Tx) (*inserter, error) {
-	in := &inserter{tx: tx, keys: map[servicetime.Key]int64{}, provenances: map[servicetime.Provenance]int64{}}
+	in := &inserter{tx: tx, keys: map[servicetime.Key]keyRow{}, provenances: map[servicetime.Provenance]int64{}}
 	var err error
 	if in.sample, err = tx.PrepareContext(ctx, insertSample); err != nil {
 		return nil, err
@@ -89,6 +104,22 @@ func (in *inserter) conflict() error {
 	return nil
 }
 
+// putAll stores checked samples and counts them.
+func (in *inserter) putAll(ctx context.Context, samples []servicetime.Sample, tally *Tally) error {
+	for _, sample := range samples {
+		added, err := in.put(ctx, sample)
+		if err != nil {
+			return err
+		}
+		if added {
+			tally.Added++
+		} else {
+			tally.Present++
+		}
+	}
+	return nil
+}
+
 // put stores one checked sample. It reports false for one that was there
 // already; a conflict is noted, not returned.
 func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added bool, err error) {
@@ -101,8 +132,8 @@ func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added b
 	if err != nil {
 		return false, err
 	}
-	digest := Digest(sample)
-	result, err := in.sample.ExecContext(ctx, key, sample.N, int64(sample.Seed), sample.Status.String(), sample.Reason,
+	digest := digestUnder(key.digest, sample)
+	result, err := in.sample.ExecContext(ctx, key.id, sample.N, int64(sample.Seed), sample.Status.String(), sample.Reason,
 		int64(sample.RoundTrip), int64(sample.Null), int64(sample.Busy), provenance, unixOrNull(sample.Provenance.Measured), int64(sample.Provenance.Cost), digest)
 	if err != nil {
 		return false, fmt.Errorf("sample %d of %s: %w", sample.N, sample.Key, err)
@@ -112,7 +143,7 @@ func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added b
 		return false, err
 	}
 	if changed == 0 {
-		return false, in.compare(ctx, key, sample, digest)
+		return false, in.compare(ctx, key.id, sample, digest)
 	}
 	if len(sample.Counters) == 0 {
 		return true, nil
@@ -126,24 +157,23 @@ func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added b
 }
 
 // key returns the row of a key, inserting it if it is new.
-func (in *inserter) key(ctx context.Context, k servicetime.Key) (int64, error) {
-	if id, known := in.keys[k]; known {
-		return id, nil
+func (in *inserter) key(ctx context.Context, k servicetime.Key) (keyRow, error) {
+	if row, known := in.keys[k]; known {
+		return row, nil
 	}
-	var id int64
-	digest := k.Digest()
-	err := in.tx.QueryRowContext(ctx, "SELECT id FROM keys WHERE digest = ?", digest).Scan(&id)
+	row := keyRow{digest: k.Digest()}
+	err := in.tx.QueryRowContext(ctx, "SELECT id FROM keys WHERE digest = ?", row.digest).Scan(&row.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = in.tx.QueryRowContext(ctx, `
 			INSERT INTO keys (digest, function, image, input, platform, platform_digest, condition, stack)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			digest, k.Function, k.Image, k.Input, k.Platform, k.PlatformDigest, k.Condition.String(), k.Stack).Scan(&id)
+			row.digest, k.Function, k.Image, k.Input, k.Platform, k.PlatformDigest, k.Condition.String(), k.Stack).Scan(&row.id)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("key %s: %w", k, err)
+		return keyRow{}, fmt.Errorf("key %s: %w", k, err)
 	}
-	in.keys[k] = id
-	return id, nil
+	in.keys[k] = row
+	return row, nil
 }
 
 // provenance returns the row of what samples of one restore share.
@@ -177,11 +207,10 @@ func (in *inserter) compare(ctx context.Context, key int64, sample servicetime.S
 		return err
 	}
 	old, err := selectSamples(ctx, in.tx, "samples.key = ? AND samples.n = ?", key, sample.N)
-	if err != nil {
-		return err
+	for i := range old { // there is one
+		in.conflicts = append(in.conflicts, Conflict{Key: sample.Key, N: sample.N, Differs: differences(old[i], sample)})
 	}
-	in.conflicts = append(in.conflicts, Conflict{Key: sample.Key, N: sample.N, Differs: differences(old, sample)})
-	return nil
+	return err
 }
 
 func countersJSON(s servicetime.Sample) string {

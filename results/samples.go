@@ -3,8 +3,8 @@ package results
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"time"
 
 	"microcosm/cosim/servicetime"
 )
@@ -43,74 +43,113 @@ const fromSamples = `
 	JOIN provenance ON provenance.id = samples.provenance
 	WHERE `
 
+const fromCounters = `
+	FROM samples
+	JOIN keys ON keys.id = samples.key
+	JOIN provenance ON provenance.id = samples.provenance
+	JOIN counters ON counters.sample = samples.id
+	WHERE `
+
 const sampleColumns = `samples.id,
 	keys.function, keys.image, keys.input, keys.platform, keys.platform_digest, keys.condition, keys.stack,
 	samples.n, samples.seed, samples.status, samples.reason, samples.round_trip, samples.null_call, samples.busy,
 	provenance.backend, provenance.simulator_digest, provenance.boot, provenance.restore, provenance.host, provenance.note,
-	samples.measured, samples.cost`
+	samples.measured, samples.cost, samples.digest`
 
-// orderSamples is the same in both queries of selectSamples, which walk the
+// orderSamples is the same in both queries of loadSamples, which walk the
 // samples in step.
 const orderSamples = ` ORDER BY keys.digest, samples.n`
 
+// stored is a row of samples as it stands in the file.
+type stored struct {
+	row    int64
+	sample servicetime.Sample
+	digest string
+	err    error // a word in it means nothing
+}
+
+// check reports that the row no longer says what was written.
+func (s stored) check() error {
+	switch {
+	case s.err != nil:
+		return fmt.Errorf("sample in row %d: %w", s.row, s.err)
+	case Digest(s.sample) != s.digest:
+		return fmt.Errorf("sample %d of %s in row %d does not match its digest", s.sample.N, s.sample.Key, s.row)
+	}
+	return nil
+}
+
 // selectSamples returns the samples that meet a condition over samples, keys
-// and provenance, by key and then by number.
+// and provenance, by key and then by number. All are checked against their
+// digests: a sample that was altered in the file is never served.
 func selectSamples(ctx context.Context, tx *sql.Tx, where string, arguments ...any) ([]servicetime.Sample, error) {
-	var samples []servicetime.Sample
-	var rows []int64
+	rows, err := loadSamples(ctx, tx, where, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]servicetime.Sample, len(rows))
+	for i, row := range rows {
+		if err := row.check(); err != nil {
+			return nil, &damage{err}
+		}
+		samples[i] = row.sample
+	}
+	return samples, nil
+}
+
+// loadSamples is selectSamples without the check.
+func loadSamples(ctx context.Context, tx *sql.Tx, where string, arguments ...any) ([]stored, error) {
+	var rows []stored
 	err := each(ctx, tx, "SELECT "+sampleColumns+fromSamples+where+orderSamples, arguments, func(r *sql.Rows) error {
-		row, sample, err := scanSample(r)
-		rows, samples = append(rows, row), append(samples, sample)
+		row, err := scanSample(r)
+		rows = append(rows, row)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	const counters = `SELECT samples.id, counters.name, counters.value
-		FROM samples
-		JOIN keys ON keys.id = samples.key
-		JOIN provenance ON provenance.id = samples.provenance
-		JOIN counters ON counters.sample = samples.id
-		WHERE `
 	at := 0
-	err = each(ctx, tx, counters+where+orderSamples, arguments, func(r *sql.Rows) error {
+	err = each(ctx, tx, "SELECT samples.id, counters.name, counters.value"+fromCounters+where+orderSamples, arguments, func(r *sql.Rows) error {
 		var row, value int64
 		var name string
 		if err := r.Scan(&row, &name, &value); err != nil {
 			return err
 		}
-		for rows[at] != row {
+		for rows[at].row != row {
 			at++ // a sample without counters
 		}
-		if samples[at].Counters == nil {
-			samples[at].Counters = map[string]int64{}
+		s := &rows[at].sample
+		if s.Counters == nil {
+			s.Counters = map[string]int64{}
 		}
-		samples[at].Counters[name] = value
+		s.Counters[name] = value
 		return nil
 	})
-	return samples, err
+	return rows, err
 }
 
-func scanSample(r *sql.Rows) (row int64, s servicetime.Sample, err error) {
+func scanSample(r *sql.Rows) (stored, error) {
+	var row stored
 	var condition, status string
 	var seed int64
 	var measured sql.NullInt64
+	s := &row.sample
 	k, p := &s.Key, &s.Provenance
-	err = r.Scan(&row, &k.Function, &k.Image, &k.Input, &k.Platform, &k.PlatformDigest, &condition, &k.Stack,
+	err := r.Scan(&row.row, &k.Function, &k.Image, &k.Input, &k.Platform, &k.PlatformDigest, &condition, &k.Stack,
 		&s.N, &seed, &status, &s.Reason, &s.RoundTrip, &s.Null, &s.Busy,
-		&p.Backend, &p.SimulatorDigest, &p.Boot, &p.Restore, &p.Host, &p.Note, &measured, &p.Cost)
+		&p.Backend, &p.SimulatorDigest, &p.Boot, &p.Restore, &p.Host, &p.Note, &measured, &p.Cost, &row.digest)
 	if err != nil {
-		return row, s, err
+		return row, err
 	}
-	s.Seed = uint64(seed)
-	if measured.Valid {
-		p.Measured = time.Unix(measured.Int64, 0).UTC()
+	s.Seed, p.Measured = uint64(seed), timeOrZero(measured)
+	k.Condition, err = servicetime.ParseCondition(condition)
+	if err == nil && k.Condition.String() != condition {
+		err = fmt.Errorf("condition %q is written %q", condition, k.Condition)
 	}
-	if k.Condition, err = servicetime.ParseCondition(condition); err != nil {
-		return row, s, fmt.Errorf("sample in row %d: %w", row, err)
-	}
+	row.err = err
 	s.Status, err = servicetime.ParseStatus(status)
-	return row, s, err
+	row.err = errors.Join(row.err, err)
+	return row, nil
 }
 
 // each runs scan on every row of a query.

@@ -199,7 +199,7 @@ func TestKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []results.KeySummary{{
 		Key: key(nil), Valid: 11, Censored: 1, Rejected: 1, Next: 13, Boots: 2, Restores: 6, Median: 805_000,
-		Backends: []string{"host"}, Simulator: []string{"sha256:4444", "sha256:other"},
+		Backends: []string{"host"}, Simulators: []string{"sha256:4444", "sha256:other"},
 		First: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Last: time.Date(2026, 11, 22, 10, 0, 12, 0, time.UTC), Cost: 13 * 1234567,
 	}}, warm)
 

@@ -1,0 +1,78 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// Merge stores what other holds and s does not: samples and runs. Samples that
+// both hold with the same content are skipped; if any differ, nothing is stored
+// and the *ConflictError lists all of them. Membership in collections stays
+// behind. other is only read, and may be open read-only.
+func (s *Store) Merge(ctx context.Context, other *Store) (Tally, error) {
+	var tally Tally
+	doing := fmt.Sprintf("merge %s into %s", other.path, s.path)
+	err := other.read(ctx, doing, func(from *sql.Tx) error {
+		return s.write(ctx, doing, func(to *sql.Tx) error {
+			var err error
+			if tally, err = mergeSamples(ctx, from, to); err != nil {
+				return err
+			}
+			tally.Runs, err = mergeRuns(ctx, from, to)
+			return err
+		})
+	})
+	if err != nil {
+		return Tally{}, err
+	}
+	return tally, nil
+}
+
+func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
+	var keys []int64
+	err := each(ctx, from, "SELECT id FROM keys ORDER BY id", nil, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		keys = append(keys, id)
+		return err
+	})
+	if err != nil {
+		return Tally{}, err
+	}
+	in, err := newInserter(ctx, to)
+	if err != nil {
+		return Tally{}, err
+	}
+	defer in.close()
+	var tally Tally
+	for _, key := range keys {
+		// One key at a time bounds the memory.
+		samples, err := selectSamples(ctx, from, "keys.id = ?", key)
+		if err != nil {
+			return Tally{}, err
+		}
+		if err := checkAll(samples); err != nil {
+			return Tally{}, err
+		}
+		if err := in.putAll(ctx, samples, &tally); err != nil {
+			return Tally{}, err
+		}
+	}
+	return tally, in.conflict()
+}
+
+func mergeRuns(ctx context.Context, from, to *sql.Tx) (added int, err error) {
+	err = each(ctx, from, runColumns+"result FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
+		run, err := scanRun(r)
+		if err != nil {
+			return err
+		}
+		isNew, err := insertRun(ctx, to, run)
+		if isNew {
+			added++
+		}
+		return err
+	})
+	return added, err
+}

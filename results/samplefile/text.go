@@ -1,0 +1,94 @@
+package samplefile
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"microcosm/cosim/servicetime"
+)
+
+const (
+	textFormat  = "# microcosm samples "
+	textVersion = 1
+
+	// counterPrefix marks the columns of counters, whose names are free.
+	counterPrefix = "counter:"
+)
+
+// WriteText writes samples as text: what is the same for all stands in the
+// header, then one row per sample in the order given. Sort them first, so that
+// equal samples give equal bytes.
+func WriteText(w io.Writer, samples []servicetime.Sample) error {
+	if len(samples) == 0 {
+		return errors.New("write samples: there are none")
+	}
+	buffered := bufio.NewWriter(w)
+	fmt.Fprintf(buffered, "%s%d\n", textFormat, textVersion)
+	var columns []field
+	for _, f := range fields {
+		value := f.get(&samples[0])
+		if !f.inHeader || !constant(f, samples, value) {
+			columns = append(columns, f)
+			continue
+		}
+		if value != "" {
+			value = " " + value
+		}
+		fmt.Fprintf(buffered, "# %s:%s\n", f.name, value)
+	}
+	counters := counterNames(samples)
+	table := csv.NewWriter(buffered)
+	row := make([]string, 0, len(columns)+len(counters))
+	for _, f := range columns {
+		row = append(row, f.name)
+	}
+	for _, name := range counters {
+		row = append(row, counterPrefix+name)
+	}
+	err := table.Write(row)
+	for i := range samples {
+		row = row[:0]
+		for _, f := range columns {
+			row = append(row, f.get(&samples[i]))
+		}
+		for _, name := range counters {
+			cell := ""
+			if value, counted := samples[i].Counters[name]; counted {
+				cell = strconv.FormatInt(value, 10)
+			}
+			row = append(row, cell)
+		}
+		err = errors.Join(err, table.Write(row))
+	}
+	table.Flush()
+	if err = errors.Join(err, table.Error(), buffered.Flush()); err != nil {
+		return fmt.Errorf("write samples: %w", err)
+	}
+	return nil
+}
+
+func constant(f field, samples []servicetime.Sample, value string) bool {
+	for i := range samples {
+		if f.get(&samples[i]) != value {
+			return false
+		}
+	}
+	return true
+}
+
+// counterNames returns the names that any of the samples has, in order.
+func counterNames(samples []servicetime.Sample) []string {
+	names := map[string]bool{}
+	for _, s := range samples {
+		for name := range s.Counters {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}

@@ -1,0 +1,167 @@
+package results
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"microcosm/results/samplefile"
+)
+
+// Finding is one thing Verify found. Damage means that the store no longer
+// holds what was written; the others are worth knowing.
+type Finding struct {
+	Damage bool
+	What   string
+}
+
+// String returns the finding as one line.
+func (f Finding) String() string {
+	if f.Damage {
+		return "damage: " + f.What
+	}
+	return "note: " + f.What
+}
+
+// Verify reads the whole store and lists everything that is wrong: damaged
+// pages, dangling references, keys, samples and runs that do not match their
+// digests or that Sample.Check refuses; and notes keys whose samples stem from
+// several simulator binaries, and rows that nothing refers to. The error is for
+// what kept it from looking.
+func (s *Store) Verify(ctx context.Context) ([]Finding, error) {
+	v := &verifier{}
+	doing := "verify " + s.path
+	err := s.read(ctx, doing, func(tx *sql.Tx) error {
+		for _, step := range []func(context.Context, *sql.Tx) error{
+			v.pages, v.references, v.keys, v.samples, v.runs, v.simulators, v.orphans,
+		} {
+			if err := step(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if isDamage(err) {
+		// Damaged pages stop the reading; what was found until then counts.
+		v.damage("%v", err)
+		err = nil
+	}
+	return v.found, err
+}
+
+type verifier struct{ found []Finding }
+
+func (v *verifier) damage(format string, values ...any) {
+	v.found = append(v.found, Finding{Damage: true, What: fmt.Sprintf(format, values...)})
+}
+
+func (v *verifier) note(format string, values ...any) {
+	v.found = append(v.found, Finding{What: fmt.Sprintf(format, values...)})
+}
+
+func (v *verifier) pages(ctx context.Context, tx *sql.Tx) error {
+	return each(ctx, tx, "PRAGMA integrity_check", nil, func(r *sql.Rows) error {
+		var text string
+		err := r.Scan(&text)
+		if err == nil && text != "ok" {
+			v.damage("SQLite: %s", text)
+		}
+		return err
+	})
+}
+
+func (v *verifier) references(ctx context.Context, tx *sql.Tx) error {
+	return each(ctx, tx, "PRAGMA foreign_key_check", nil, func(r *sql.Rows) error {
+		var table, parent string
+		var row, constraint sql.NullInt64
+		err := r.Scan(&table, &row, &parent, &constraint)
+		if err == nil {
+			v.damage("row %d of %s refers to a missing row of %s", row.Int64, table, parent)
+		}
+		return err
+	})
+}
+
+func (v *verifier) keys(ctx context.Context, tx *sql.Tx) error {
+	const query = `SELECT digest, function, image, input, platform, platform_digest, condition, stack FROM keys ORDER BY id`
+	return each(ctx, tx, query, nil, func(r *sql.Rows) error {
+		var digest, condition string
+		key, err := scanKey(r, []any{&digest}, &condition)
+		if err != nil {
+			return err
+		}
+		if key.Condition.String() != condition {
+			v.damage("key %s: %q is no condition", digest, condition)
+		} else if key.Digest() != digest {
+			v.damage("key %s does not match its digest %s", key, digest)
+		}
+		return nil
+	})
+}
+
+func (v *verifier) samples(ctx context.Context, tx *sql.Tx) error {
+	var keys []int64
+	err := each(ctx, tx, "SELECT id FROM keys ORDER BY id", nil, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		keys = append(keys, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		rows, err := loadSamples(ctx, tx, "keys.id = ?", key)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := row.check(); err != nil {
+				v.damage("%v", err)
+			} else if err := samplefile.Check(row.sample); err != nil {
+				v.damage("%v", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verifier) runs(ctx context.Context, tx *sql.Tx) error {
+	return each(ctx, tx, "SELECT id, result, digest FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
+		var id int64
+		var result []byte
+		var digest string
+		err := r.Scan(&id, &result, &digest)
+		if err == nil && hexDigest(result) != digest {
+			v.damage("the result of run %d does not match its digest", id)
+		}
+		return err
+	})
+}
+
+func (v *verifier) simulators(ctx context.Context, tx *sql.Tx) error {
+	var mixed []KeySummary
+	err := each(ctx, tx, summarizeKeys+"true GROUP BY keys.id HAVING count(DISTINCT simulator_digest) > 1", nil, func(r *sql.Rows) error {
+		_, key, err := scanSummary(r)
+		mixed = append(mixed, key)
+		return err
+	})
+	for _, key := range mixed {
+		v.note("the samples of %s stem from %d simulator binaries: %s", key.Key, len(key.Simulators), strings.Join(key.Simulators, ", "))
+	}
+	return err
+}
+
+func (v *verifier) orphans(ctx context.Context, tx *sql.Tx) error {
+	for _, o := range orphans {
+		var n int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+o.table+" WHERE "+o.unused).Scan(&n); err != nil {
+			return err
+		}
+		if n > 0 {
+			v.note("%d rows of %s are no longer used; `cosim store gc` removes them", n, o.table)
+		}
+	}
+	return nil
+}
