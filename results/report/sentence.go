@@ -1,0 +1,139 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"microcosm/cosim/experiment"
+	"microcosm/cosim/metrics"
+)
+
+// verdict says what the interval of an effect says about it.
+func verdict(e metrics.Estimate) string {
+	switch {
+	case !stands(e):
+		return "no verdict"
+	case e.Lo == 0 && e.Hi == 0:
+		return "exactly 0"
+	case e.Lo > 0:
+		return "above 0"
+	case e.Hi < 0:
+		return "below 0"
+	default:
+		return "not distinguishable from 0"
+	}
+}
+
+// effectSentence is one effect in words.
+func effectSentence(e experiment.Effect) string {
+	subject := clean(e.Name) + ": "
+	if !stands(e.Estimate) {
+		_, reason := reasonOf(e.Estimate)
+		return subject + label(e.Metric) + " is " + reason + "."
+	}
+	s := scaleFor(e.Metric, e.Unit, magnitude(e.Estimate))
+	number := amountOf(e.Estimate, s, true).String()
+	switch v := verdict(e.Estimate); v {
+	case "exactly 0":
+		return subject + label(e.Metric) + " differs by exactly 0 in every replication."
+	default:
+		return fmt.Sprintf("%s%s on %s, %s.", subject, number, label(e.Metric), v)
+	}
+}
+
+// headlineEffects is how many effects the headline puts into words.
+const headlineEffects = 3
+
+// headline is the answer in a few sentences: the first effects, or else the
+// response times, and which runs have no steady state.
+func headline(r *experiment.Result) []string {
+	if len(r.Runs) == 0 {
+		return []string{"The result has no runs."}
+	}
+	var sentences []string
+	for _, e := range r.Effects[:min(headlineEffects, len(r.Effects))] {
+		sentences = append(sentences, effectSentence(e))
+	}
+	if len(r.Effects) == 0 {
+		if len(r.Runs) == 1 {
+			sentences = append(sentences, runSentence(&r.Runs[0]))
+		} else if s := rangeSentence(r); s != "" {
+			sentences = append(sentences, s)
+		}
+	}
+	for i := range r.Runs {
+		if u := r.Runs[i].Unstable; u != "" {
+			sentences = append(sentences, fmt.Sprintf("Run %s is unstable: %s.", clean(r.Runs[i].Name), strings.TrimSuffix(clean(u), ".")))
+		}
+	}
+	return sentences
+}
+
+// runSentence gives the numbers one asks for first.
+func runSentence(run *experiment.Run) string {
+	var parts []string
+	for _, name := range []string{"response_mean", "response_p99", "utilization"} {
+		if m, ok := run.Find(name); ok {
+			parts = append(parts, label(name)+" "+inWords(m))
+		}
+	}
+	if parts == nil {
+		for _, m := range run.Metrics[:min(3, len(run.Metrics))] {
+			parts = append(parts, label(m.Name)+" "+inWords(m))
+		}
+	}
+	if parts == nil {
+		return "The run has no metrics."
+	}
+	return upperFirst(strings.Join(parts, "; ")) + "."
+}
+
+// inWords is a metric's estimate within a sentence: "12.3 ms [11.9, 12.7]",
+// "12.3 ms [?]" where there is no interval, or "unstable".
+func inWords(m experiment.Metric) string {
+	a := amountOf(m.Estimate, scaleFor(m.Name, m.Unit, magnitude(m.Estimate)), false)
+	switch word, _ := reasonOf(m.Estimate); {
+	case stands(m.Estimate):
+		return a.String()
+	case a.value == "":
+		return word
+	default:
+		return a.String() + " [?]"
+	}
+}
+
+// rangeSentence compares the runs by the first of the usual metrics that stands
+// in at least two of them.
+func rangeSentence(r *experiment.Result) string {
+	for _, name := range []string{"response_p99", "response_mean"} {
+		var low, high *experiment.Run
+		var least, most experiment.Metric
+		for i := range r.Runs {
+			m, ok := r.Runs[i].Find(name)
+			if !ok || !stands(m.Estimate) {
+				continue
+			}
+			if low == nil || m.Estimate.Est < least.Estimate.Est {
+				low, least = &r.Runs[i], m
+			}
+			if high == nil || m.Estimate.Est > most.Estimate.Est {
+				high, most = &r.Runs[i], m
+			}
+		}
+		if low != high {
+			return fmt.Sprintf("%s lies between %s (%s) and %s (%s).", upperFirst(label(name)),
+				inWords(least), clean(low.Name), inWords(most), clean(high.Name))
+		}
+	}
+	return ""
+}
+
+func upperFirst(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}

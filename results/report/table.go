@@ -1,0 +1,303 @@
+package report
+
+import (
+	"math"
+	"sort"
+	"strconv"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/experiment"
+	"microcosm/cosim/metrics"
+)
+
+// table is what the terminal and the page both show.
+type table struct {
+	caption string
+	corner  string // head of the first column
+	heads   []string
+	rows    []row
+}
+
+// row without cells is a heading of the rows below it.
+type row struct {
+	label string
+	cells []cell
+}
+
+// cell is an estimate, or text.
+type cell struct {
+	text   string // instead of an amount
+	amount amount
+	word   string  // "not estimable" or "unstable" where there is no interval
+	reason string  // the word and why
+	key    float64 // to sort by; NaN where nothing is known
+}
+
+func textCell(text string) cell { return cell{text: text, key: math.NaN()} }
+
+func countCell(n int64) cell { return cell{text: integer(n), key: float64(n)} }
+
+func cellOf(e metrics.Estimate, s scale, signed bool) cell {
+	c := cell{amount: amountOf(e, s, signed), key: e.Est}
+	if !stands(e) {
+		c.word, c.reason = reasonOf(e)
+	}
+	return c
+}
+
+// reasonOf says in words why an estimate has no interval.
+func reasonOf(e metrics.Estimate) (word, reason string) {
+	switch {
+	case e.Status == metrics.StatusInvalid:
+		return "not estimated", "not estimated: the run did not ask for it"
+	case e.OK():
+		word, reason = metrics.StatusNotEstimable.String(), "the interval is not finite"
+	default:
+		word, reason = e.Status.String(), clean(e.Note)
+	}
+	if reason == "" {
+		return word, word
+	}
+	return word, word + ": " + reason
+}
+
+// runsTable has a row per metric and a column per run.
+func runsTable(r *experiment.Result) table {
+	t := table{corner: "metric"}
+	var names []string
+	seen := map[string]bool{}
+	for i := range r.Runs {
+		t.heads = append(t.heads, clean(r.Runs[i].Name))
+		for _, m := range r.Runs[i].Metrics {
+			if !seen[m.Name] {
+				seen[m.Name] = true
+				names = append(names, m.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		t.rows = append(t.rows, metricRow(label(name), name, len(r.Runs), func(i int) (experiment.Metric, bool) {
+			return r.Runs[i].Find(name)
+		}))
+	}
+	return t
+}
+
+// metricRow compares one metric across n columns.
+func metricRow(head, name string, n int, find func(int) (experiment.Metric, bool)) row {
+	line := row{label: head, cells: make([]cell, n)}
+	estimates, unit := make([]metrics.Estimate, n), ""
+	found := make([]bool, n)
+	for i := range n {
+		var m experiment.Metric
+		if m, found[i] = find(i); found[i] {
+			estimates[i], unit = m.Estimate, m.Unit
+		}
+	}
+	for i, s := range scalesFor(name, unit, estimates) {
+		if found[i] {
+			line.cells[i] = cellOf(estimates[i], s, false)
+		} else {
+			line.cells[i] = textCell("-")
+		}
+	}
+	return line
+}
+
+// requestsTable says, per run, where every request went.
+func requestsTable(r *experiment.Result) table {
+	t := table{corner: "run"}
+	for _, c := range counts(cluster.Account{}) {
+		t.heads = append(t.heads, c.name)
+	}
+	for i := range r.Runs {
+		line := row{label: clean(r.Runs[i].Name)}
+		for _, c := range counts(r.Runs[i].Account) {
+			line.cells = append(line.cells, countCell(c.n))
+		}
+		t.rows = append(t.rows, line)
+	}
+	return t
+}
+
+// effectsTable has a row per effect and metric, below the effect's name and
+// formula.
+func effectsTable(r *experiment.Result) table {
+	t := table{corner: "on", heads: []string{"difference", "verdict"}}
+	for i, e := range r.Effects {
+		if i == 0 || e.Name != r.Effects[i-1].Name || e.Formula != r.Effects[i-1].Formula {
+			t.rows = append(t.rows, row{label: effectHead(e)})
+		}
+		s := scaleFor(e.Metric, e.Unit, magnitude(e.Estimate))
+		t.rows = append(t.rows, row{label: label(e.Metric), cells: []cell{
+			cellOf(e.Estimate, s, true), textCell(verdict(e.Estimate)),
+		}})
+	}
+	return t
+}
+
+func effectHead(e experiment.Effect) string {
+	if e.Formula == "" {
+		return clean(e.Name)
+	}
+	return clean(e.Name) + " = " + clean(e.Formula)
+}
+
+// kind is one of the three ways in which a run's invocations are divided.
+type kind struct {
+	scope string // as the tidy files call it
+	title string
+	of    func(*experiment.Run) []experiment.Marginal
+	brief []string // metrics of the short form
+	share bool     // whether the short form shows shares
+	rank  bool     // by invocations, the most first
+}
+
+var (
+	byFunction = kind{
+		scope: "function", title: "Functions", rank: true, brief: []string{"response_mean", "response_p99"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Functions },
+	}
+	byNode = kind{
+		scope: "node", title: "Nodes", share: true, brief: []string{"response_mean"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Nodes },
+	}
+	byCondition = kind{ // what a condition changes is the service time
+		scope: "condition", title: "Conditions", share: true, brief: []string{"service_mean"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Conditions },
+	}
+)
+
+// crossing indexes the marginals of all runs by name.
+type crossing struct {
+	runs  []experiment.Run
+	names []string // in the order they are shown
+	total int      // names before the cut
+	at    []map[string]*experiment.Marginal
+	units []string // metrics that occur, in order
+}
+
+// cross collects the marginals of one kind over all runs, at most limit of them.
+func cross(runs []experiment.Run, k kind, limit int) crossing {
+	x := crossing{runs: runs, at: make([]map[string]*experiment.Marginal, len(runs))}
+	invocations := map[string]int64{}
+	metric := map[string]bool{}
+	for i := range runs {
+		marginals := k.of(&runs[i])
+		x.at[i] = make(map[string]*experiment.Marginal, len(marginals))
+		for j := range marginals {
+			m := &marginals[j]
+			if _, seen := invocations[m.Name]; !seen {
+				x.names = append(x.names, m.Name)
+			}
+			invocations[m.Name] += m.Invocations
+			if _, twice := x.at[i][m.Name]; !twice {
+				x.at[i][m.Name] = m
+			}
+			for _, q := range m.Metrics {
+				if !metric[q.Name] {
+					metric[q.Name] = true
+					x.units = append(x.units, q.Name)
+				}
+			}
+		}
+	}
+	if k.rank {
+		sort.SliceStable(x.names, func(a, b int) bool { return invocations[x.names[a]] > invocations[x.names[b]] })
+	}
+	x.total = len(x.names)
+	x.names = x.names[:min(limit, x.total)]
+	return x
+}
+
+// tables returns the marginals as tables: one with a column per metric if there
+// is one run, else one per metric with a column per run.
+func (x crossing) tables(k kind, all bool) []table {
+	if len(x.names) == 0 {
+		return nil
+	}
+	wanted := x.units
+	if !all {
+		wanted = nil
+		for _, name := range k.brief {
+			for _, u := range x.units {
+				if u == name {
+					wanted = append(wanted, name)
+				}
+			}
+		}
+		if wanted == nil {
+			wanted = x.units[:min(1, len(x.units))]
+		}
+	}
+	if len(x.runs) == 1 {
+		return []table{x.single(k, wanted)}
+	}
+	var tables []table
+	if k.share || all {
+		t := x.compared(k, "share", "share of the recorded invocations", func(m *experiment.Marginal) (experiment.Metric, bool) {
+			return experiment.Metric{Name: "share", Estimate: m.Share}, true
+		})
+		tables = append(tables, t)
+	}
+	for _, name := range wanted {
+		tables = append(tables, x.compared(k, name, label(name), func(m *experiment.Marginal) (experiment.Metric, bool) {
+			return findMetric(m, name)
+		}))
+	}
+	return tables
+}
+
+func (x crossing) single(k kind, wanted []string) table {
+	t := table{corner: k.scope, heads: []string{"invocations", "share"}}
+	for _, name := range wanted {
+		t.heads = append(t.heads, label(name))
+	}
+	for _, name := range x.names {
+		m := x.at[0][name]
+		line := row{label: clean(name), cells: []cell{countCell(m.Invocations), cellOf(m.Share, scale{"%", 100}, false)}}
+		for _, metric := range wanted {
+			line.cells = append(line.cells, metricRow("", metric, 1, func(int) (experiment.Metric, bool) { return findMetric(m, metric) }).cells...)
+		}
+		t.rows = append(t.rows, line)
+	}
+	return t
+}
+
+func (x crossing) compared(k kind, metric, caption string, of func(*experiment.Marginal) (experiment.Metric, bool)) table {
+	t := table{corner: k.scope, caption: caption}
+	for i := range x.runs {
+		t.heads = append(t.heads, clean(x.runs[i].Name))
+	}
+	for _, name := range x.names {
+		t.rows = append(t.rows, metricRow(clean(name), metric, len(x.runs), func(i int) (experiment.Metric, bool) {
+			if m := x.at[i][name]; m != nil {
+				return of(m)
+			}
+			return experiment.Metric{}, false
+		}))
+	}
+	return t
+}
+
+func findMetric(m *experiment.Marginal, name string) (experiment.Metric, bool) {
+	for _, q := range m.Metrics {
+		if q.Name == name {
+			return q, true
+		}
+	}
+	return experiment.Metric{}, false
+}
+
+// integer groups digits by three: "12,345".
+func integer(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	sign := ""
+	if n < 0 {
+		sign, text = "-", text[1:]
+	}
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return sign + text
+}
