@@ -3,6 +3,8 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -87,6 +89,8 @@ func (f *Fidelity) check(r *reader, p place) {
 
 func (f *Function) check(r *reader, p place) {
 	r.checkName(p.child("name"), f.Name)
+	r.checkName(p.child("function"), f.Function)
+	r.checkName(p.child("input"), f.Input)
 	for _, key := range []string{"function", "input"} {
 		if c := p.child(key); f.Service != nil && c.node != nil {
 			r.wrong(c, "contradicts service: a function with a given law uses no measurement; remove one of the two")
@@ -98,14 +102,31 @@ func (t *Trace) check(r *reader, p place) {
 	if !r.sound(p, "format", "path") || t.Format == trace.InvalidFormat || t.Path == "" {
 		return
 	}
-	c := p.child("path")
-	if t.Format != trace.Azure2019 {
+	c, full := p.child("path"), resolve(r.folder, t.Path)
+	switch {
+	case t.Format == trace.Azure2021:
 		r.checkFile(c, t.Path)
-		return
+	case !exists(full):
+		r.wrong(c, "there is no %s: check the path, which is relative to the scenario's folder", full)
+	case t.Format == trace.Azure2019:
+		for _, name := range azure2019Files {
+			if file := filepath.Join(full, name); !exists(file) && !exists(file+".gz") {
+				r.wrong(c, "there is no %s, with or without .gz: an azure2019 trace is a folder with %s", file, strings.Join(azure2019Files, ", "))
+			}
+		}
+		t.checkSlots(r, p)
 	}
-	for _, name := range azure2019Files {
-		if !exists(r.resolve(t.Path)+"/"+name) && !exists(r.resolve(t.Path)+"/"+name+".gz") {
-			r.wrong(c, "%s lacks %s (or %s.gz): an azure2019 trace is a folder with %s", r.resolve(t.Path), name, name, strings.Join(azure2019Files, ", "))
+}
+
+// checkSlots reports a window that cuts through the time that one count covers.
+func (t *Trace) checkSlots(r *reader, p place) {
+	slot := time.Minute
+	if t.Granularity == trace.Second {
+		slot = time.Second
+	}
+	for key, d := range map[string]time.Duration{"start": t.Start, "duration": t.Duration} {
+		if d%slot != 0 {
+			r.wrong(p.child(key), "%v is no multiple of the granularity, %v", d, slot)
 		}
 	}
 }
@@ -154,8 +175,8 @@ func (w *Workload) checkTimes(r *reader, p place) {
 	case w.Trace == nil && duration.node == nil && r.sound(p, "trace"):
 		r.wrong(duration, "the key is missing: add duration: how long invocations arrive, such as 10m")
 	}
-	if warmUp.node == nil && w.Trace == nil {
-		w.WarmUp.Share = 0.1
+	if warmUp.node == nil && w.Trace != nil {
+		w.WarmUp = WarmUp{}
 	}
 	if !r.sound(p, "duration", "warm-up") {
 		return
@@ -172,8 +193,33 @@ func (s *Scenario) check(r *reader, p place) {
 	if p.child("name").node != nil {
 		r.checkName(p.child("name"), s.Name)
 	}
+	s.checkMeasured(r, p)
 	s.checkPlatforms(r, p)
 	s.checkMemory(r, p)
+	s.checkFactors(r, p)
+}
+
+// checkMeasured reports functions and inputs that the catalog does not hold.
+func (s *Scenario) checkMeasured(r *reader, p place) {
+	for i := range s.Workload.Functions {
+		f, item := &s.Workload.Functions[i], p.descend(fmt.Sprintf("workload.functions[%d]", i))
+		name, input := f.Measured()
+		if name == "" || !r.sound(item, "name", "function", "input", "service") {
+			continue
+		}
+		key := "function"
+		if f.Function == "" {
+			key = "name"
+		}
+		known, err := s.origin.catalog.lookup(name)
+		if err != nil {
+			r.wrong(item.child(key), "%v, or give it a service law", err)
+			continue
+		}
+		if _, err := known.Class(input); err != nil {
+			r.wrong(item.child("input"), "%v", err)
+		}
+	}
 }
 
 // checkPlatforms reports nodes without a platform where a measured function may
@@ -210,7 +256,7 @@ func (s *Scenario) checkMemory(r *reader, p place) {
 	}
 	for i, f := range s.Workload.Functions {
 		if len(s.Cluster.Nodes) > 0 && f.Memory > largest {
-			r.wrong(p.descend(fmt.Sprintf("workload.functions[%d].memory", i)), "fits on no node: the largest has %s", format(field{}, reflectOf(largest)))
+			r.wrong(p.descend(fmt.Sprintf("workload.functions[%d].memory", i)), "fits on no node: the largest has %s", format(field{}, reflect.ValueOf(largest)))
 		}
 	}
 }
@@ -259,6 +305,3 @@ func numbered(what, name string, count int) []string {
 	}
 	return names
 }
-
-// WarmUpTime returns the warm-up of a run of the given duration.
-func (w *Workload) WarmUpTime(duration time.Duration) time.Duration { return w.WarmUp.Of(duration) }

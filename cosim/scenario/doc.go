@@ -20,5 +20,6 @@
 //	range:"1..1024"   bounds of a number, a share or a duration; either may be missing
 //	words:"a|b"       the only texts allowed
 //	also:"unlimited"  a word that is allowed too, and means -1 (0 for "fitted")
+//	file:"read"       the path of a file whose content counts, not its place
 //	only:"kind=a|b"   the key belongs to these values of a sibling above it
 package scenario

@@ -25,6 +25,7 @@ type field struct {
 	also        string
 	sibling     string   // key whose value decides whether this one belongs here
 	siblings    []string // the values that let it
+	file        bool     // the path of a file that is read
 }
 
 // fieldsOf returns the keys of a struct in the order of its fields, those of
@@ -50,6 +51,7 @@ func fieldsOf(t reflect.Type) []field {
 			key: key, index: []int{i}, kind: f.Type, needed: f.Tag.Get("need") == "always",
 			standard: standard, hasStandard: hasStandard, bounds: f.Tag.Get("range"),
 			words: vocabulary(f), also: f.Tag.Get("also"), sibling: sibling, siblings: strings.Split(values, "|"),
+			file: f.Tag.Get("file") == "read",
 		})
 	}
 	return list
@@ -143,16 +145,22 @@ func format(f field, v reflect.Value) string {
 // suggest ends a message about an unknown word: with the nearest of the known
 // ones, or with all.
 func suggest(word string, known []string) string {
+	if near := nearest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "want one of " + strings.Join(known, ", ")
+}
+
+// nearest returns the known word that a misspelt one most likely stands for,
+// empty if none is near.
+func nearest(word string, known []string) string {
 	best, least := "", 1+max(1, len(word)/3)
 	for _, k := range known {
 		if d := distance(word, k); d < least {
 			best, least = k, d
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	return "want one of " + strings.Join(known, ", ")
+	return best
 }
 
 // distance is the edit distance (Wagner and Fischer, "The string-to-string

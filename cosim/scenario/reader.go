@@ -70,7 +70,7 @@ func (r *reader) wrong(p place, format string, args ...any) {
 
 // sound reports that none of the keys below the place has a mistake itself.
 func (r *reader) sound(p place, keys ...string) bool {
-	return !slices.ContainsFunc(keys, func(key string) bool { return r.reported[p.child(key).path] })
+	return !slices.ContainsFunc(keys, func(key string) bool { return r.reported[p.descend(key).path] })
 }
 
 // checked is a struct with rules between its keys.
@@ -148,7 +148,11 @@ func (r *reader) checkKeys(fields []field, p place) bool {
 		}
 		first[e.key] = e
 		if !slices.Contains(known, e.key) {
+			near := nearest(e.key, known)
 			r.wrong(c, "unknown key: %s", suggest(e.key, known))
+			if near != "" && p.node.find(near) == nil {
+				r.reported[p.child(near).path] = true // it is not missing, but misspelt
+			}
 		}
 	}
 	return true

@@ -27,8 +27,7 @@ type Scenario struct {
 	// Factors are varied over their levels, full factorial.
 	Factors []Factor `yaml:"factors"`
 
-	document *node // what was read, for Override and Variants
-	folder   string
+	origin origin // for Override and Variants
 }
 
 // Cluster is the cluster and its policies.
@@ -142,5 +141,5 @@ type Factor struct {
 	// Set is the path of the key, such as cluster.load-balancing or cluster.nodes[0].cores.
 	Set string `yaml:"set" need:"always"`
 	// Levels are the values it takes, as they would be written at the key.
-	Levels []string `yaml:"levels" need:"always"`
+	Levels Levels `yaml:"levels" need:"always"`
 }

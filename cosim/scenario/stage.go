@@ -31,3 +31,17 @@ func (s *Stage) read(r *reader, p place) {
 		}
 	}
 }
+
+// String returns the word measured, a duration, or the name of the law.
+func (s Stage) String() string {
+	switch {
+	case s.Measured:
+		return "measured"
+	case s.Law == nil:
+		return "0s"
+	case s.Law.Law == "deterministic":
+		return s.Law.Mean.String()
+	default:
+		return s.Law.Law
+	}
+}

@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"cmp"
 	"time"
 
 	"microcosm/cosim/servicetime"
+	"microcosm/functions"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
 )
@@ -19,7 +21,7 @@ type Workload struct {
 	// Duration is how long invocations arrive. A trace has its own.
 	Duration time.Duration `yaml:"duration" range:"1us.."`
 	// WarmUp is the time at the start that is simulated but not recorded: a duration, or a share of the whole. 10 % unless given, nothing with a trace.
-	WarmUp WarmUp `yaml:"warm-up"`
+	WarmUp WarmUp `yaml:"warm-up" default:"10%"`
 }
 
 // Function is one function, or several equal ones.
@@ -47,6 +49,15 @@ type Function struct {
 	Scaling *Scaling `yaml:"scaling"`
 	// KeepAlive overrides cluster.keep-alive.
 	KeepAlive *time.Duration `yaml:"keep-alive" also:"unlimited" range:"0s.."`
+}
+
+// Measured returns the function of the catalog and its input class, both empty
+// where a law is given.
+func (f *Function) Measured() (function, input string) {
+	if f.Service != nil {
+		return "", ""
+	}
+	return cmp.Or(f.Function, f.Name), cmp.Or(f.Input, functions.DefaultClass)
 }
 
 // Arrivals is an arrival process.
@@ -118,9 +129,9 @@ type Trace struct {
 	// Format is the layout of the files.
 	Format trace.Format `yaml:"format" need:"always"`
 	// Path of the file or folder, relative to the scenario.
-	Path string `yaml:"path" need:"always"`
+	Path string `yaml:"path" need:"always" file:"read"`
 	// IAT is the law of the inter-arrival times within a slot.
-	IAT string `yaml:"iat" only:"format=azure2019" default:"exponential" words:"exponential|uniform|equidistant"`
+	IAT trace.Law `yaml:"iat" only:"format=azure2019" default:"exponential"`
 	// Shift rotates every slot by a random share, so that not all functions start with it.
 	Shift bool `yaml:"shift" only:"format=azure2019" default:"false"`
 	// Granularity is the time that one count covers.
@@ -141,9 +152,9 @@ type Trace struct {
 // file, or by the nearest of the profiles.
 type Map struct {
 	// Mapper is In-Vitro's mapper_output.json.
-	Mapper string `yaml:"mapper"`
+	Mapper string `yaml:"mapper" file:"read"`
 	// Profiles are In-Vitro's profiles of vSwarm functions.
-	Profiles []string `yaml:"profiles"`
+	Profiles []string `yaml:"profiles" file:"read"`
 	// ErrorCap is how far the nearest profile may lie from the function.
 	ErrorCap Share `yaml:"error-cap" default:"40%" range:"0%.."`
 }

@@ -1,0 +1,141 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"microcosm/cosim/des"
+	"microcosm/loadgen"
+	"microcosm/loadgen/trace"
+)
+
+// Demand is what arrives at the cluster, with every default and override
+// resolved.
+type Demand struct {
+	Functions []DemandFunction
+	Horizon   des.Time // arrivals end here
+	WarmUp    des.Time // what arrives earlier is not recorded
+	// Terminating says that the arrivals come from a trace, which ends by itself.
+	Terminating bool
+	Warnings    []string // what a trace's reader found odd, for people
+}
+
+// DemandFunction is one function and its arrivals. Its service time has one of
+// three origins: a given law (Service), a measured function (Measured), or the
+// durations that a trace brings (neither).
+type DemandFunction struct {
+	Name     string
+	Service  *Service // given law; nil without
+	Measured string   // function of the catalog; empty without
+	Input    string   // its input class
+	Traced   bool     // every arrival brings its duration; a measured function adds its penalty only
+
+	Concurrency int
+	QueueLimit  int // cluster.Unlimited without
+	Memory      MiB // of one sandbox
+	Scaling     Scaling
+	KeepAlive   time.Duration // cluster.Unlimited without an end
+
+	// Arrivals opens the stream of a replication; equal seeds give equal streams.
+	Arrivals            loadgen.Source
+	ExpectedInvocations float64 // until the horizon
+}
+
+// defaultMemory is that of a sandbox of which nothing else says: AWS Lambda's.
+const defaultMemory MiB = 128
+
+// Demand reads the trace, if there is one, and resolves what arrives. Mistakes in
+// the trace's files come with their own lines.
+func (s *Scenario) Demand() (*Demand, error) {
+	d := &Demand{Horizon: des.Time(s.Workload.Duration)}
+	if s.Workload.Trace != nil {
+		if err := s.demandTrace(d); err != nil {
+			return nil, fmt.Errorf("read workload.trace: %w", err)
+		}
+	}
+	traced := map[string]bool{}
+	for _, f := range d.Functions {
+		traced[f.Name] = true
+	}
+	for _, f := range s.Workload.Functions {
+		for _, name := range numbered("function", f.Name, f.Copies) {
+			if traced[name] {
+				return nil, fmt.Errorf("the trace has a function %q too: give workload's another name", name)
+			}
+			d.Functions = append(d.Functions, s.demandFunction(f, name, d.Horizon))
+		}
+	}
+	d.WarmUp = des.Time(s.Workload.WarmUp.Of(time.Duration(d.Horizon)))
+	if d.WarmUp >= d.Horizon {
+		return nil, fmt.Errorf("workload.warm-up, %v, leaves nothing of the trace's %v: make it shorter", d.WarmUp, d.Horizon)
+	}
+	return d, nil
+}
+
+// base returns a function with the cluster's settings.
+func (s *Scenario) base(name string) DemandFunction {
+	c := s.Cluster
+	return DemandFunction{
+		Name: name, Concurrency: c.Concurrency, QueueLimit: c.QueueLimit, Memory: defaultMemory,
+		Scaling: c.Scaling, KeepAlive: c.KeepAlive,
+	}
+}
+
+// demandFunction resolves one copy of a function.
+func (s *Scenario) demandFunction(f Function, name string, horizon des.Time) DemandFunction {
+	d := s.base(name)
+	arrivals := f.Arrivals.Description().Function(name, horizon)
+	d.Arrivals, d.ExpectedInvocations = arrivals.Source, arrivals.ExpectedInvocations
+	d.Service = f.Service
+	if f.Service == nil {
+		d.Measured, d.Input = f.Measured()
+		if known, err := s.origin.catalog.lookup(d.Measured); err == nil && known.MemoryMiB > 0 {
+			d.Memory = MiB(known.MemoryMiB)
+		}
+	}
+	override(&d.Concurrency, f.Concurrency)
+	override(&d.QueueLimit, f.QueueLimit)
+	override(&d.Scaling, f.Scaling)
+	override(&d.KeepAlive, f.KeepAlive)
+	if f.Memory > 0 {
+		d.Memory = f.Memory
+	}
+	return d
+}
+
+func override[T any](value, with *T) {
+	if with != nil {
+		*value = *with
+	}
+}
+
+// demandTrace adds the functions of the trace.
+func (s *Scenario) demandTrace(d *Demand) error {
+	t := s.Workload.Trace
+	w, err := trace.Read(t.Format, resolve(s.origin.folder(), t.Path), t.options())
+	if err != nil {
+		return err
+	}
+	d.Horizon, d.Warnings, d.Terminating = w.Horizon, w.Warnings, true
+	for _, f := range w.Functions {
+		of := s.base(f.Name)
+		of.Traced, of.Arrivals, of.ExpectedInvocations = true, f.Source, f.ExpectedInvocations
+		if f.MedianMemoryMiB > 0 {
+			of.Memory = MiB(math.Ceil(f.MedianMemoryMiB))
+		}
+		d.Functions = append(d.Functions, of)
+	}
+	return nil
+}
+
+// options returns how package trace is to read the trace.
+func (t *Trace) options() trace.Options {
+	o := trace.Defaults()
+	o.Start, o.Length = t.Start, t.Duration
+	o.SkipIncomplete, o.AllowEqualStarts = t.SkipIncomplete, t.AllowEqualStarts
+	if t.Format == trace.Azure2019 {
+		o.IAT, o.Granularity, o.Scale = trace.IAT{Law: t.IAT, Shift: t.Shift}, t.Granularity, t.Scale
+	}
+	return o
+}
