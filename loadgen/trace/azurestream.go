@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"microcosm/cosim/des"
@@ -85,7 +84,10 @@ func (s *scaled) count(n int64) int64 {
 // value at the rank below up to, but excluding, the value at the rank above, as
 // In-Vitro's generator does. ranks end with 1; values do not decrease.
 func draw(rng *rand.Rand, ranks []float64, values []int64) int64 {
-	i, _ := slices.BinarySearch(ranks, rng.Float64())
+	u, i := rng.Float64(), 0
+	for u > ranks[i] {
+		i++
+	}
 	if i == 0 || values[i] == values[i-1] {
 		return values[i]
 	}

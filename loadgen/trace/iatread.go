@@ -137,9 +137,10 @@ func readIATFile(path string, m *mistakes) *iatFile {
 	decoder := json.NewDecoder(text)
 	err = f.decode(decoder)
 	if err == nil {
-		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
+		switch _, err = decoder.Token(); {
+		case errors.Is(err, io.EOF):
 			err = nil
-		} else {
+		case err == nil:
 			err = errors.New("something follows the object; want one JSON object")
 		}
 	}
