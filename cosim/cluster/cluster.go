@@ -65,8 +65,12 @@ type Model struct {
 	random      randomStreams
 	recorder    recorder
 	unplaced    fifo[int32] // functions whose new sandboxes found no memory, one entry each
+	handled     int64       // events
 	failure     error
 }
+
+// stopEvery is how many events lie between two questions to Config.Stop.
+const stopEvery = 1 << 14
 
 // New builds the model of one run.
 func New(config Config) (*Model, error) {
@@ -106,6 +110,9 @@ func (m *Model) Run() (*Outcome, error) {
 		}
 		e, _ := m.events.Pop()
 		m.handle(e)
+		if m.handled++; m.handled%stopEvery == 0 && m.config.Stop != nil && m.failure == nil {
+			m.failure = m.config.Stop()
+		}
 	}
 	if m.failure != nil {
 		return nil, m.failure

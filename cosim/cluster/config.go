@@ -103,6 +103,9 @@ type Config struct {
 	// independent; a name is opened once.
 	Random func(name string) *rand.Rand
 
+	// Stop, unless nil, is asked now and then; its error ends the run.
+	Stop func() error
+
 	// Buckets is the number of equal parts of [0, Horizon] in the timeline;
 	// 0 means 120.
 	Buckets int

@@ -1,0 +1,352 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/metrics"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/scenario"
+	"microcosm/cosim/servicetime"
+	"microcosm/loadgen"
+)
+
+const (
+	// allApart is the number of functions up to which each is reported apart;
+	// beyond it only the largest are.
+	allApart = 1000
+	largest  = 100
+	// maxNodesApart bounds the nodes that are reported apart.
+	maxNodesApart = 100
+	// buckets of the timeline.
+	buckets = 120
+)
+
+// plan is one combination of the factors' levels, ready to be replicated. It is
+// safe for concurrent use.
+type plan struct {
+	scenario    *scenario.Scenario
+	demand      *scenario.Demand
+	template    cluster.Config // without arrivals and streams
+	measured    Measured       // nil where nothing is measured
+	given       bool           // some service time is a given law
+	traced      bool           // some service time is a trace's own duration
+	unmapped    float64        // share of a trace's invocations that no measured function stands for
+	overloaded  string         // why no steady state can exist; empty otherwise
+	terminating bool
+}
+
+func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error) {
+	demand, err := s.Demand()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{scenario: s, demand: demand, terminating: demand.Terminating}
+	if slices.ContainsFunc(demand.Functions, func(f scenario.DemandFunction) bool { return f.Measured != "" }) {
+		if o.Open == nil {
+			return nil, errors.New("the scenario asks for measured service times, but there is no store")
+		}
+		if p.measured, err = o.Open(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.build(ctx); err != nil {
+		return nil, err
+	}
+	p.overloaded = p.overload()
+	return p, nil
+}
+
+// build fills the template.
+func (p *plan) build(ctx context.Context) error {
+	c := p.scenario.Cluster
+	balancer, err := policy.Balancer(c.LoadBalancing, c.SandboxChoice)
+	if err != nil {
+		return err
+	}
+	placement, err := policy.Placement(c.Placement)
+	if err != nil {
+		return err
+	}
+	p.template = cluster.Config{
+		Discipline: c.Discipline, CoreChoice: c.CoreChoice, Binding: c.Binding,
+		NewBalancer: balancer, Placement: placement,
+		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
+		Buckets: buckets,
+	}
+	if p.terminating {
+		p.template.Drain = math.MaxInt64 / 2 // a trace ends by itself
+	}
+	for _, g := range c.Nodes {
+		platform := g.Platform
+		if platform == "" {
+			platform = p.scenario.Fidelity.Platform
+		}
+		for i := range g.Count {
+			p.template.Nodes = append(p.template.Nodes, cluster.NodeConfig{
+				Name: g.Name + "-" + strconv.Itoa(i), Cores: g.Cores, MemoryMiB: int(g.Memory), Platform: platform,
+			})
+		}
+	}
+	p.template.NoNodes = len(p.template.Nodes) > maxNodesApart
+	var mistakes []error
+	minor := p.minor()
+	for i, f := range p.demand.Functions {
+		laws, err := p.laws(ctx, f)
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
+		}
+		p.template.Functions = append(p.template.Functions, cluster.FunctionConfig{
+			Name: f.Name, Minor: minor[i], Laws: laws,
+			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
+			Scaler: scaler(f.Scaling), KeepAlive: f.KeepAlive,
+		})
+	}
+	return joinDistinct(mistakes)
+}
+
+// minor says which functions share a record.
+func (p *plan) minor() []bool {
+	minor := make([]bool, len(p.demand.Functions))
+	if len(minor) <= allApart {
+		return minor
+	}
+	order := make([]int, len(minor))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := p.demand.Functions[a].ExpectedInvocations, p.demand.Functions[b].ExpectedInvocations
+		switch {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		default:
+			return 0
+		}
+	})
+	for _, i := range order[largest:] {
+		minor[i] = true
+	}
+	return minor
+}
+
+func scaler(s scenario.Scaling) cluster.Scaler {
+	if s.Kind == "fixed" {
+		return policy.Fixed{Sandboxes: s.Sandboxes}
+	}
+	return policy.FollowConcurrency{Min: s.Min, Max: s.Max}
+}
+
+// laws returns the function's law on every platform of the cluster.
+func (p *plan) laws(ctx context.Context, f scenario.DemandFunction) (map[string]servicetime.Law, error) {
+	create, init, err := stages(p.scenario.Cluster.ColdStart)
+	if err != nil {
+		return nil, err
+	}
+	laws := map[string]servicetime.Law{}
+	var mistakes []error
+	for _, n := range p.template.Nodes {
+		if laws[n.Platform] != nil {
+			continue
+		}
+		switch {
+		case f.Service != nil:
+			p.given = true
+			laws[n.Platform], err = p.givenLaw(*f.Service, create, init)
+		case f.Measured != "":
+			laws[n.Platform], err = p.measured.Law(ctx, servicetime.Request{Function: f.Measured, Input: f.Input, Platform: n.Platform})
+		default:
+			p.traced = true
+			laws[n.Platform] = servicetime.TraceLaw{Create: create, Init: init}
+		}
+		if err != nil {
+			mistakes = append(mistakes, err)
+			break
+		}
+	}
+	return laws, errors.Join(mistakes...)
+}
+
+func (p *plan) givenLaw(s scenario.Service, create, init servicetime.Distribution) (servicetime.Law, error) {
+	distribution, err := s.Description().Distribution()
+	if err != nil {
+		return nil, err
+	}
+	model, err := Model(p.scenario.Fidelity)
+	if err != nil {
+		return nil, err
+	}
+	if model.HalfDepth == 0 {
+		model.HalfDepth = servicetime.DefaultHalfDepth
+	}
+	return &servicetime.GivenLaw{
+		Service: distribution, BusyFraction: float64(s.Busy), Relative: s.RelativePenalty * p.scenario.Fidelity.Penalty,
+		Model: model, Create: create, Init: init,
+	}, nil
+}
+
+// Model returns the condition model of a scenario.
+func Model(f scenario.Fidelity) (servicetime.ConditionModel, error) {
+	kind, err := servicetime.ParseModel(f.Model.Kind)
+	return servicetime.ConditionModel{Kind: kind, HalfDepth: f.Model.HalfDepth, Tau: f.Model.Tau}, err
+}
+
+// LawOptions returns how a source has to answer for a scenario.
+func LawOptions(s *scenario.Scenario) (servicetime.LawOptions, error) {
+	model, err := Model(s.Fidelity)
+	if err != nil {
+		return servicetime.LawOptions{}, err
+	}
+	create, init, err := stages(s.Cluster.ColdStart)
+	return servicetime.LawOptions{Model: model, Mix: s.Fidelity.Mix, Penalty: s.Fidelity.Penalty, Create: create, Init: init}, err
+}
+
+// stages returns the laws that a scenario gives for a cold start; nil where a
+// stage is to be measured.
+func stages(c scenario.ColdStart) (create, init servicetime.Distribution, err error) {
+	var laws [2]servicetime.Distribution
+	for i, s := range []scenario.Stage{c.Create, c.Init} {
+		switch {
+		case s.Law != nil:
+			if laws[i], err = s.Law.Description().Distribution(); err != nil {
+				return nil, nil, err
+			}
+		case !s.Measured:
+			laws[i] = servicetime.Deterministic{}
+		}
+	}
+	return laws[0], laws[1], nil
+}
+
+// run simulates one replication.
+func (p *plan) run(ctx context.Context, replication int) (*cluster.Outcome, error) {
+	seed := seedOf(p.scenario.Seed, replication)
+	c := p.template
+	c.Random = func(name string) *rand.Rand { return loadgen.Rand(seed, name) }
+	c.Functions = slices.Clone(c.Functions)
+	for i, f := range p.demand.Functions {
+		c.Functions[i].Arrivals = arrivals{f.Arrivals.Stream(seed)}
+	}
+	c.Stop = func() error { return context.Cause(ctx) }
+	model, err := cluster.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return model.Run()
+}
+
+// overload returns why no steady state can exist, from the mean service times
+// alone; empty where one may. Penalties and cold starts only add to the load, so
+// that a load of 1 or more is certain.
+func (p *plan) overload() string {
+	if p.terminating {
+		return ""
+	}
+	cores, load := 0, 0.0
+	for _, n := range p.template.Nodes {
+		cores += n.Cores
+	}
+	for i, f := range p.demand.Functions {
+		busy, service, ok := shortest(p.template.Functions[i].Laws)
+		if !ok || f.QueueLimit != cluster.Unlimited {
+			continue // who is rejected does not add to a backlog
+		}
+		rate := f.ExpectedInvocations / p.demand.Horizon.Seconds()
+		load += rate * busy
+		if f.Scaling.Max != cluster.Unlimited {
+			slots := float64(f.Scaling.Max) * float64(f.Concurrency)
+			if own := rate * service / slots; own >= 1 {
+				return fmt.Sprintf("the offered load of %s is %.3g times what its %.0f slots can serve", f.Name, own, slots)
+			}
+		}
+	}
+	if load /= float64(cores); load >= 1 {
+		return fmt.Sprintf("the offered load is %.3g times what the %d cores can serve", load, cores)
+	}
+	return ""
+}
+
+// shortest returns the least mean busy and service times in seconds over the
+// platforms; false where a law cannot tell.
+func shortest(laws map[string]servicetime.Law) (busy, service float64, ok bool) {
+	busy, service = math.Inf(1), math.Inf(1)
+	for _, law := range laws {
+		known, can := law.(interface {
+			WarmMean() (busy, service time.Duration)
+		})
+		if !can {
+			return 0, 0, false
+		}
+		b, s := known.WarmMean()
+		busy, service = min(busy, b.Seconds()), min(service, s.Seconds())
+	}
+	return busy, service, len(laws) > 0
+}
+
+// unstable returns why the run has no steady state; empty where it has.
+func (p *plan) unstable(o outcomes) string {
+	if p.terminating || p.overloaded != "" {
+		return p.overloaded
+	}
+	quarter := func(x *cluster.Outcome, n int) float64 {
+		first := int(p.demand.WarmUp / des.Time(x.Timeline.Width))
+		series := x.Timeline.InSystem[min(first, len(x.Timeline.InSystem)-4):]
+		part := series[n*len(series)/4 : (n+1)*len(series)/4]
+		sum := 0.0
+		for _, v := range part {
+			sum += v
+		}
+		return sum / float64(len(part))
+	}
+	second := o.each(func(x *cluster.Outcome) float64 { return quarter(x, 1) })
+	last := o.each(func(x *cluster.Outcome) float64 { return quarter(x, 3) })
+	if grows, change := metrics.BacklogGrows(second, last); grows {
+		return fmt.Sprintf("the number in the system grew by %.3g from the second to the last quarter of the run", change.Est)
+	}
+	return ""
+}
+
+func (p *plan) labels() []string {
+	var labels []string
+	if p.measured != nil {
+		labels = p.measured.Labels()
+	}
+	if p.given {
+		labels = append(labels, "given")
+	}
+	if p.traced {
+		labels = append(labels, "trace")
+	}
+	return labels
+}
+
+// notes says what a reader must know about the run.
+func (p *plan) notes(o outcomes) []string {
+	notes := slices.Clone(p.demand.Warnings)
+	if p.measured != nil {
+		notes = append(notes, p.measured.Notes()...)
+	}
+	var interpolated, total, unplaced int64
+	for _, one := range o {
+		interpolated += one.Interpolated
+		total += one.Account.Done
+		unplaced += one.Unplaced
+	}
+	if interpolated > 0 {
+		notes = append(notes, fmt.Sprintf("%.1f %% of the service times were interpolated between measured conditions", 100*float64(interpolated)/float64(total)))
+	}
+	if unplaced > 0 {
+		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no memory and had to wait", unplaced))
+	}
+	return notes
+}
