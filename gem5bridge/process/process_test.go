@@ -76,7 +76,9 @@ func TestHowAProcessEnds(t *testing.T) {
 			p, _ := shell(t, process.Spec{}, test.script)
 			ended(t, p)
 			require.Contains(t, p.State().String(), test.want)
-			require.Empty(t, process.Find(func(s process.Stray) bool { return s.Group == p.PID() }))
+			require.Eventually(t, func() bool {
+				return len(process.Find(func(s process.Stray) bool { return s.Group == p.PID() })) == 0
+			}, patience, time.Millisecond, "what is left of the group has been killed")
 		})
 	}
 }

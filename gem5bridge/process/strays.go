@@ -3,7 +3,7 @@ package process
 import (
 	"errors"
 	"io/fs"
-	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,15 +17,32 @@ type Stray struct {
 	Parent    int
 	Group     int
 	Session   int
-	StartTime uint64 // clock ticks since boot
+	StartTime uint64        // clock ticks since boot
+	CPU       time.Duration // used so far, to 10 ms
 	proc      procfs.Proc
 }
 
 // HasEnv reports whether the process was started with the environment entry
 // name=value; false where its environment may not be read.
 func (s Stray) HasEnv(entry string) bool {
+	name, want, _ := strings.Cut(entry, "=")
+	value, found := s.Env(name)
+	return found && value == want
+}
+
+// Env returns the value of an environment variable that the process was started
+// with, if there is one and it may be read.
+func (s Stray) Env(name string) (value string, found bool) {
 	env, err := s.proc.Environ()
-	return err == nil && slices.Contains(env, entry)
+	if err != nil {
+		return "", false
+	}
+	for _, entry := range env {
+		if value, found := strings.CutPrefix(entry, name+"="); found {
+			return value, true
+		}
+	}
+	return "", false
 }
 
 // Find returns the running processes (zombies are not) that match, and nothing
@@ -49,7 +66,10 @@ func look(proc procfs.Proc) (Stray, bool) {
 	if err != nil || stat.State == "Z" || stat.State == "X" {
 		return Stray{}, false
 	}
-	return Stray{PID: stat.PID, Parent: stat.PPID, Group: stat.PGRP, Session: stat.Session, StartTime: stat.Starttime, proc: proc}, true
+	return Stray{
+		PID: stat.PID, Parent: stat.PPID, Group: stat.PGRP, Session: stat.Session, StartTime: stat.Starttime,
+		CPU: time.Duration(stat.CPUTime() * float64(time.Second)), proc: proc,
+	}, true
 }
 
 // KillStrays kills the processes that match, and those they fork meanwhile,

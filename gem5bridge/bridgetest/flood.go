@@ -1,0 +1,82 @@
+package bridgetest
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostKilledMidway lets another process be the host and kills it without
+// warning: the plugin and everything below it end with the host.
+func hostKilledMidway(t *testing.T, b *bench) {
+	work, err := json.Marshal(hostWork{Command: b.Config.Command, Env: b.Config.Env, Job: b.longJob()})
+	require.NoError(t, err)
+	// A killed host cannot remove its socket. The path must be short for one.
+	sockets, err := os.MkdirTemp("", "bridgetest")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(sockets)) })
+	host := exec.Command(os.Args[0])
+	host.Env = append(os.Environ(), "TMPDIR="+sockets, roleVariable+"="+hostRole, workVariable+"="+string(work))
+	out, err := host.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, host.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "<nil>", "the host's first sample")
+	tr := b.traces(t)
+
+	require.NoError(t, host.Process.Kill())
+	require.Error(t, host.Wait())
+	tr.requireGone(t)
+}
+
+// holdsBack reads one sample and then none until the plugin and all below it
+// have stopped working; when the reader goes on, no sample is missing.
+func holdsBack(t *testing.T, b *bench) {
+	if !b.Flood {
+		t.Skip("this plugin cannot outrun a reader in reasonable time")
+	}
+	s := b.connect(t)
+	tr := b.traces(t)
+	job := b.longJob()
+	const wanted = 3000 // more than can be on the way
+	next := job.Cells[0].First
+	for sample, err := range s.Sample(t.Context(), job, nil) {
+		require.NoError(t, err)
+		require.Equal(t, next, sample.N)
+		if next == job.Cells[0].First {
+			tr.requireStill(t)
+		}
+		next++
+		if next == job.Cells[0].First+wanted {
+			break
+		}
+	}
+	require.Equal(t, job.Cells[0].First+wanted, next)
+}
+
+// requireStill waits until the plugin and all below it have used no CPU time
+// worth mentioning for a while.
+func (tr traces) requireStill(t *testing.T) {
+	t.Helper()
+	const still, tolerance = 10, 10 * time.Millisecond // looks in a row, and the clock's grain
+	quiet, last := 0, time.Duration(-1)
+	require.Eventually(t, func() bool {
+		var used time.Duration
+		for _, p := range tr.left() {
+			used += p.CPU
+		}
+		if last >= 0 && used-last <= tolerance {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		last = used
+		return quiet >= still
+	}, patience, 50*time.Millisecond, "the plugin works on though nobody reads")
+}
