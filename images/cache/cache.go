@@ -98,6 +98,16 @@ func (c *Cache) Entry(ctx context.Context, r Recipe) (dir string, err error) {
 	return dir, nil
 }
 
+// Forget removes r's entry, so that the next Entry builds it again.
+func (c *Cache) Forget(ctx context.Context, r Recipe) error {
+	unlock, err := c.lock(ctx, r.Kind, r.Key)
+	if err != nil {
+		return fmt.Errorf("cache %s: %w", r.Kind, err)
+	}
+	defer unlock()
+	return removeAll(filepath.Join(c.root, r.Kind, r.Key))
+}
+
 // Scratch returns a fresh directory on the cache's file system, so that files
 // of entries can be linked into it, and the function that removes it.
 func (c *Cache) Scratch(name string) (dir string, remove func() error, err error) {

@@ -125,6 +125,23 @@ func TestBadNamesAreRefused(t *testing.T) {
 	}
 }
 
+func TestAForgottenEntryIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	builds := 0
+	recipe := cache.Recipe{Kind: "packages", Key: "k1", Build: func(string) error { builds++; return nil }}
+	require.NoError(t, c.Forget(context.Background(), recipe), "what is not there is forgotten already")
+	for range 2 {
+		_, err := c.Entry(context.Background(), recipe)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, builds)
+	require.NoError(t, c.Forget(context.Background(), recipe))
+	_, err := c.Entry(context.Background(), recipe)
+	require.NoError(t, err)
+	require.Equal(t, 2, builds)
+}
+
 func TestScratchIsRemoved(t *testing.T) {
 	t.Parallel()
 	c := open(t)

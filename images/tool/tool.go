@@ -38,6 +38,7 @@ var packages = map[string]string{
 	"make":                  "make",
 	"mke2fs":                "e2fsprogs",
 	"patch":                 "patch",
+	"python3.11":            "python3.11",
 	"qemu-system-aarch64":   "qemu-system-arm",
 	"qemu-system-x86_64":    "qemu-system-x86",
 	"tar":                   "tar",
