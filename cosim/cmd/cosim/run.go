@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"microcosm/cosim/experiment"
+	"microcosm/cosim/scenario"
+	"microcosm/results"
+	"microcosm/results/report"
+)
+
+// runOptions are the flags of `cosim run`.
+type runOptions struct {
+	set          []string
+	out          string
+	force        bool
+	all          bool
+	manifest     string
+	backend      string
+	functions    string
+	seed         uint64
+	replications int
+	folder       string // of the scenario
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run SCENARIO.yaml|MANIFEST.json",
+		Short: "Run a scenario and report estimates with their intervals",
+		Long: `Run a scenario: every combination of its factors, every replication. The
+table goes to standard output; --out writes result.json, report.html,
+report.csv and report.parquet into a folder.
+
+Given a manifest, the run it describes is repeated from the samples it holds,
+and must give the same bytes.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if isManifest(args[0]) {
+				return a.rerun(c.Context(), args[0], o)
+			}
+			return a.runScenario(c, args[0], o)
+		},
+	}
+	flags := c.Flags()
+	flags.StringArrayVar(&o.set, "set", nil, "override a key of the scenario, e.g. --set cluster.nodes[0].cores=8")
+	flags.Uint64Var(&o.seed, "seed", 0, "override the scenario's seed")
+	flags.IntVar(&o.replications, "replications", 0, "override fidelity.replications")
+	flags.StringVar(&o.out, "out", "", "write the reports into this folder")
+	flags.BoolVar(&o.force, "force", false, "replace the reports of another scenario in that folder")
+	flags.BoolVar(&o.all, "all", false, "show every function, node and condition")
+	flags.StringVar(&o.manifest, "manifest", "", "write what a byte-identical rerun needs into this file")
+	flags.StringVar(&o.backend, "backend", "host", "who measures for execution.source ahead and inline")
+	flags.StringVar(&o.functions, "functions-dir", "", "folder of installed functions for execution.source ahead and inline")
+	return c
+}
+
+// load reads the scenario and applies the overrides, in the order given.
+func (o runOptions) load(c *cobra.Command, path string) (*scenario.Scenario, error) {
+	s, err := scenario.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	var settings []scenario.Setting
+	for _, override := range o.set {
+		key, value, ok := strings.Cut(override, "=")
+		if !ok {
+			return nil, usage("--set %s: want KEY=VALUE", override)
+		}
+		settings = append(settings, scenario.Setting{Path: key, Value: value})
+	}
+	if c.Flags().Changed("seed") {
+		settings = append(settings, scenario.Setting{Path: "seed", Value: strconv.FormatUint(o.seed, 10)})
+	}
+	if c.Flags().Changed("replications") {
+		settings = append(settings, scenario.Setting{Path: "fidelity.replications", Value: strconv.Itoa(o.replications)})
+	}
+	if len(settings) == 0 {
+		return s, nil
+	}
+	return s.Override(settings...)
+}
+
+func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err error) {
+	s, err := o.load(c, path)
+	if err != nil {
+		return err
+	}
+	ctx := c.Context()
+	if s.Execution.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.Execution.Timeout)
+		defer cancel()
+	}
+	sources, err := a.openSources(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sources.close()) }()
+	started := time.Now()
+	result, err := a.simulate(ctx, s, sources)
+	var interrupted *experiment.InterruptedError
+	if err != nil && !errors.As(err, &interrupted) {
+		return err
+	}
+	o.folder = filepath.Dir(path)
+	if keepErr := a.keep(ctx, sources, s, result, o, started); keepErr != nil {
+		return errors.Join(err, keepErr)
+	}
+	return err
+}
+
+// simulate runs the scenario. Where the run measured something it is repeated
+// with what is stored now, until nothing is missing: the result is then that of
+// a replay.
+func (a *app) simulate(ctx context.Context, s *scenario.Scenario, sources *sources) (*experiment.Result, error) {
+	for {
+		progress := a.progress("replications", experiment.Replications(s))
+		result, err := experiment.Simulate(ctx, s, experiment.Options{Open: sources.open, Slots: s.Execution.Slots, Step: progress.step})
+		progress.finish()
+		if err != nil || !sources.measuredSomething() {
+			return result, err
+		}
+		a.log.Info("simulating again with what was measured")
+	}
+}
+
+// keep prints and stores the result.
+func (a *app) keep(ctx context.Context, sources *sources, s *scenario.Scenario, result *experiment.Result, o runOptions, started time.Time) error {
+	ctx = context.WithoutCancel(ctx) // what was computed is worth keeping
+	text, err := result.JSON()
+	if err != nil {
+		return err
+	}
+	if err := a.print(result, text, o); err != nil {
+		return err
+	}
+	elapsed := time.Since(started)
+	if sources.store != nil {
+		host, _ := os.Hostname() // only a label; a machine without a name has none
+		_, err := sources.store.PutRun(ctx, results.Run{
+			Name: result.Name, Scenario: result.Scenario, Seed: result.Seed, Samples: sources.digest(), Result: text,
+			Version: thisBuild().Version, Host: host, Finished: time.Now().UTC().Truncate(time.Second), Elapsed: elapsed,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if o.manifest != "" {
+		if err := writeManifest(o.manifest, o.folder, s, sources, text); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.err, "manifest: %s\n", o.manifest)
+	}
+	fmt.Fprintf(a.err, "ran %s: %d replications of %d runs in %v, seed %d, samples: %s\n",
+		result.Name, result.Replications, len(result.Runs), elapsed.Round(time.Millisecond), result.Seed, strings.Join(result.Samples, ", "))
+	return nil
+}
+
+// print writes the table or the JSON to standard output and the reports into a
+// folder.
+func (a *app) print(result *experiment.Result, text []byte, o runOptions) error {
+	if a.json {
+		if _, err := a.out.Write(text); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	} else if err := report.Text(a.out, result, report.TextOptions{All: o.all}); err != nil {
+		return err
+	}
+	if o.out == "" {
+		return nil
+	}
+	files, err := report.Write(o.out, result, report.WriteOptions{Force: o.force})
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		fmt.Fprintf(a.err, "wrote %s\n", filepath.Clean(file))
+	}
+	return nil
+}

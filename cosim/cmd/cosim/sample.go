@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"microcosm/cosim/servicetime"
+	"microcosm/functions"
+	"microcosm/gem5bridge"
+	"microcosm/results"
+)
+
+// functionsVariable names the folder of installed functions where no flag does.
+const functionsVariable = "MICROCOSM_FUNCTIONS"
+
+// defaultConditions are those that `cosim run` asks for with the interleave
+// model.
+const defaultConditions = "stage:init,cold,warm,lukewarm:1,lukewarm:2,lukewarm:4,lukewarm:8,lukewarm:16,flush"
+
+// campaign is what `cosim sample` is asked to measure.
+type campaign struct {
+	backend    string
+	functions  string // folder of the installed functions
+	names      []string
+	conditions []string
+	input      string
+	platform   string
+	count      int
+	seed       uint64
+	deadline   time.Duration
+	slots      int
+	verify     string
+}
+
+func (a *app) sampleCommand() *cobra.Command {
+	var s campaign
+	c := &cobra.Command{
+		Use:   "sample",
+		Short: "Measure service times, one sample per invocation, and store them",
+		Long: `Measure functions in the given conditions until the store holds the wanted
+number of valid samples of each. What is stored already is not measured again,
+and every sample is stored as soon as it is measured.
+
+With --verify recorded, one recorded key is drawn, measured again -n times, and
+tested against the record.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if s.verify != "" {
+				return a.verifySamples(c.Context(), s)
+			}
+			return a.sample(c.Context(), s)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&s.backend, "backend", "host", "who measures: host, or the path of a plugin")
+	flags.StringVar(&s.functions, "functions-dir", "", "folder of installed functions (default: "+functionsVariable+", else functions beside cosim)")
+	flags.StringSliceVar(&s.names, "functions", nil, "functions of the catalog, comma-separated (default: all that are installed)")
+	flags.StringSliceVar(&s.conditions, "conditions", strings.Split(defaultConditions, ","), "conditions")
+	flags.StringVar(&s.input, "input", functions.DefaultClass, "input class")
+	flags.StringVar(&s.platform, "platform", "", "platform (default: the back end's only one)")
+	flags.IntVarP(&s.count, "n", "n", 30, "valid samples wanted of each function and condition")
+	flags.Uint64Var(&s.seed, "seed", 1, "seed of the campaign")
+	flags.DurationVar(&s.deadline, "deadline", 10*time.Second, "of one invocation")
+	flags.IntVar(&s.slots, "slots", 0, "detailed runs at a time (default: the back end's choice)")
+	flags.StringVar(&s.verify, "verify", "", "measure a drawn key of this collection again and test it against the record")
+	return c
+}
+
+// measurer is a connected back end with the keys it measures under.
+type measurer struct {
+	simulator   *gem5bridge.Simulator
+	setup       gem5bridge.Setup
+	description gem5bridge.Description
+	platform    gem5bridge.Platform
+	catalog     *functions.Catalog
+}
+
+// connect starts the back end. The caller closes the measurer.
+func (a *app) connect(ctx context.Context, s campaign) (*measurer, error) {
+	catalog, err := functions.Load()
+	if err != nil {
+		return nil, err
+	}
+	command, err := backendCommand(s.backend)
+	if err != nil {
+		return nil, err
+	}
+	root, err := functionsFolder(s.functions)
+	if err != nil {
+		return nil, err
+	}
+	simulator, err := gem5bridge.Connect(ctx, gem5bridge.Config{Command: command, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	m := &measurer{simulator: simulator, catalog: catalog, setup: gem5bridge.Setup{Platform: s.platform, Functions: root}}
+	m.description, err = simulator.Describe(ctx, m.setup)
+	if err != nil {
+		return nil, errors.Join(err, simulator.Close())
+	}
+	m.platform, err = choosePlatform(m.description, s.platform)
+	if err != nil {
+		return nil, errors.Join(err, simulator.Close())
+	}
+	m.setup.Platform = m.platform.Name
+	for _, note := range m.description.Notes {
+		a.log.Info("note of the back end", "note", note)
+	}
+	return m, nil
+}
+
+func backendCommand(backend string) ([]string, error) {
+	if backend != "host" {
+		if _, err := os.Stat(backend); err != nil {
+			return nil, usage("back end %q: want host, or the path of a plugin: %w", backend, err)
+		}
+		return []string{backend}, nil
+	}
+	self, err := executable()
+	if err != nil {
+		return nil, err
+	}
+	return []string{self, "bridge", "host"}, nil
+}
+
+func functionsFolder(named string) (string, error) {
+	if named == "" {
+		named = os.Getenv(functionsVariable)
+	}
+	if named == "" {
+		self, err := executable()
+		if err != nil {
+			return "", err
+		}
+		named = filepath.Join(filepath.Dir(self), "functions")
+	}
+	if info, err := os.Stat(named); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("no installed functions in %s: run make build, or name their folder with --functions-dir", named)
+	}
+	return filepath.Abs(named)
+}
+
+func choosePlatform(d gem5bridge.Description, wanted string) (gem5bridge.Platform, error) {
+	var names []string
+	for _, p := range d.Platforms {
+		if p.Name == wanted || wanted == "" && len(d.Platforms) == 1 {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return gem5bridge.Platform{}, usage("platform %q: the back end %s has %s", wanted, d.Backend, strings.Join(names, ", "))
+}
+
+// key returns the key under which the back end measures.
+func (m *measurer) key(function, input string, condition servicetime.Condition) (servicetime.Key, error) {
+	f, err := m.catalog.Lookup(function)
+	if err != nil {
+		return servicetime.Key{}, usageError{err}
+	}
+	image, err := f.Digest(m.setup.Functions)
+	if err != nil {
+		return servicetime.Key{}, err
+	}
+	return servicetime.Key{
+		Function: function, Image: image, Input: input, Condition: condition,
+		Platform: m.platform.Name, PlatformDigest: m.platform.Digest, Stack: m.description.Stack,
+	}, nil
+}
+
+// installed lists the functions of the catalog that are installed and take part
+// in the default mix.
+func (m *measurer) installed() []string {
+	var names []string
+	for _, name := range m.catalog.Names() {
+		if name == servicetime.NullFunction {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(m.setup.Functions, name)); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func parseConditions(words []string) ([]servicetime.Condition, error) {
+	var conditions []servicetime.Condition
+	var mistakes []error
+	for _, word := range words {
+		c, err := servicetime.ParseCondition(strings.TrimSpace(word))
+		if err != nil {
+			mistakes = append(mistakes, err)
+			continue
+		}
+		conditions = append(conditions, c)
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, usageError{err}
+	}
+	return conditions, nil
+}
+
+// sample fills the store up to the wanted number of valid samples.
+func (a *app) sample(ctx context.Context, s campaign) error {
+	conditions, err := parseConditions(s.conditions)
+	if err != nil {
+		return err
+	}
+	if s.count < 1 {
+		return usage("-n %d: want at least one sample", s.count)
+	}
+	return a.withStore(ctx, func(store *results.Store) (err error) {
+		m, err := a.connect(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.simulator.Close()) }()
+		names := s.names
+		if len(names) == 0 {
+			names = m.installed()
+		}
+		cells, err := a.missing(ctx, store, m, s, names, conditions)
+		if err != nil {
+			return err
+		}
+		if len(cells) == 0 {
+			fmt.Fprintf(a.err, "nothing to measure: %s holds %d valid samples of everything asked\n", store.Path(), s.count)
+			return nil
+		}
+		tally, err := a.measure(ctx, store, m, s, cells)
+		fmt.Fprintf(a.err, "%s: stored %d valid, %d rejected, %d censored samples on %s, seed %d, in %s\n",
+			m.description.Backend, tally[servicetime.Valid], tally[servicetime.Rejected], tally[servicetime.Censored], m.platform.Name, s.seed, store.Path())
+		return err
+	})
+}
+
+// missing returns the cells that the store lacks samples of, with every mistake
+// in what was asked.
+func (a *app) missing(ctx context.Context, store *results.Store, m *measurer, s campaign, names []string, conditions []servicetime.Condition) ([]gem5bridge.Cell, error) {
+	var cells []gem5bridge.Cell
+	var mistakes []error
+	for _, name := range names {
+		for _, condition := range conditions {
+			key, err := m.key(name, s.input, condition)
+			if err != nil {
+				mistakes = append(mistakes, err)
+				break
+			}
+			samples, err := store.Samples(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			valid, next := 0, 0
+			for _, sample := range samples {
+				next = max(next, sample.N+1)
+				if sample.Status == servicetime.Valid {
+					valid++
+				}
+			}
+			if valid < s.count {
+				cells = append(cells, gem5bridge.Cell{Function: name, Input: s.input, Condition: condition, First: next, Count: s.count - valid})
+			}
+		}
+	}
+	return cells, errors.Join(mistakes...)
+}
+
+// measure runs one job and stores every sample as it comes, so that whatever
+// ends the campaign, what was measured is kept.
+func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s campaign, cells []gem5bridge.Cell) (map[servicetime.Status]int, error) {
+	total := 0
+	for _, c := range cells {
+		total += c.Count
+	}
+	progress := a.progress("samples", total)
+	defer progress.finish()
+	job := gem5bridge.Job{
+		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
+		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: m.installed()},
+	}
+	tally := map[servicetime.Status]int{}
+	for sample, err := range m.simulator.Sample(ctx, job, nil) {
+		if err != nil {
+			return tally, err
+		}
+		// The sample is worth keeping even if the campaign was just interrupted.
+		if err := store.Put(context.WithoutCancel(ctx), sample); err != nil {
+			return tally, err
+		}
+		tally[sample.Status]++
+		if sample.Status == servicetime.Valid {
+			progress.step()
+		} else {
+			a.log.Warn("sample does not count", "key", sample.Key.String(), "status", sample.Status.String(), "reason", sample.Reason)
+		}
+	}
+	return tally, ctx.Err()
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"microcosm/cosim/metrics"
+	"microcosm/cosim/servicetime"
+	"microcosm/gem5bridge"
+	"microcosm/loadgen"
+	"microcosm/results"
+)
+
+// verifyLevel is the p-value below which a record is called into question.
+const verifyLevel = .01
+
+// verdict is the outcome of `cosim sample --verify`.
+type verdict struct {
+	Key      string  `json:"key"`
+	Record   int     `json:"record"`   // valid samples in the record
+	Measured int     `json:"measured"` // valid samples measured now
+	P        float64 `json:"p"`        // two-sample Kolmogorov-Smirnov test
+	Agrees   bool    `json:"agrees"`
+}
+
+// verifySamples draws a key of a collection, measures it again and tests the two
+// samples against each other.
+func (a *app) verifySamples(ctx context.Context, s campaign) error {
+	if s.count < 2 {
+		return usage("-n %d: a test needs at least two samples", s.count)
+	}
+	return a.withStore(ctx, func(store *results.Store) (err error) {
+		m, err := a.connect(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.simulator.Close()) }()
+		random := loadgen.Rand(s.seed, "verify")
+		recorded, err := a.drawKey(ctx, store, m, s, random)
+		if err != nil {
+			return err
+		}
+		record, err := store.Samples(ctx, recorded)
+		if err != nil {
+			return err
+		}
+		now, err := a.measureAgain(ctx, store, m, s, recorded)
+		if err != nil {
+			return err
+		}
+		test, err := metrics.KolmogorovSmirnov(random, serviceTimes(record), serviceTimes(now))
+		if err != nil {
+			return err
+		}
+		v := verdict{Key: recorded.String(), Record: len(serviceTimes(record)), Measured: len(serviceTimes(now)), P: test.P, Agrees: test.P >= verifyLevel}
+		return a.printVerdict(v)
+	})
+}
+
+func (a *app) printVerdict(v verdict) error {
+	if a.json {
+		if err := printJSON(a.out, v); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.out, "%s: %d recorded samples against %d measured now: p = %.3g (Kolmogorov-Smirnov)\n", v.Key, v.Record, v.Measured, v.P)
+	}
+	if !v.Agrees {
+		return fmt.Errorf("%s: the record differs from what this machine measures (p = %.2g < %g)", v.Key, v.P, verifyLevel)
+	}
+	return nil
+}
+
+// drawKey draws one of the collection's keys that this back end can measure.
+func (a *app) drawKey(ctx context.Context, store *results.Store, m *measurer, s campaign, random *rand.Rand) (servicetime.Key, error) {
+	keys, err := store.Keys(ctx, results.Filter{Collection: s.verify})
+	if err != nil {
+		return servicetime.Key{}, err
+	}
+	if len(keys) == 0 {
+		return servicetime.Key{}, usage("the collection %s holds no samples", s.verify)
+	}
+	var here []servicetime.Key
+	platforms := map[string]bool{}
+	for _, k := range keys {
+		platforms[k.Key.Platform] = true
+		if k.Key.Platform == m.platform.Name && k.Key.Function != servicetime.NullFunction && k.Valid > 1 {
+			here = append(here, k.Key)
+		}
+	}
+	if len(here) == 0 {
+		return servicetime.Key{}, fmt.Errorf("nothing in %s was measured on %s, but on %v: host samples can be verified only on the same kind of machine", s.verify, m.platform.Name, slices.Sorted(maps.Keys(platforms)))
+	}
+	return here[random.IntN(len(here))], nil
+}
+
+// measureAgain measures the record's function, input and condition anew and
+// stores the samples, which usually have another key: that of today's software.
+func (a *app) measureAgain(ctx context.Context, store *results.Store, m *measurer, s campaign, recorded servicetime.Key) ([]servicetime.Sample, error) {
+	key, err := m.key(recorded.Function, recorded.Input, recorded.Condition)
+	if err != nil {
+		return nil, err
+	}
+	first, err := store.NextN(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	cell := gem5bridge.Cell{Function: key.Function, Input: key.Input, Condition: key.Condition, First: first, Count: s.count}
+	if _, err := a.measure(ctx, store, m, s, []gem5bridge.Cell{cell}); err != nil {
+		return nil, err
+	}
+	samples, err := store.Samples(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var now []servicetime.Sample
+	for _, sample := range samples {
+		if sample.N >= first {
+			now = append(now, sample)
+		}
+	}
+	return now, nil
+}
+
+// serviceTimes returns the valid samples' service times in seconds.
+func serviceTimes(samples []servicetime.Sample) []float64 {
+	var times []float64
+	for _, s := range samples {
+		if s.Status == servicetime.Valid {
+			times = append(times, s.Service().Duration().Seconds())
+		}
+	}
+	return times
+}
