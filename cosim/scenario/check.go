@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"microcosm/cosim/cluster"
+	"microcosm/functions"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
 )
@@ -212,9 +213,13 @@ func (s *Scenario) checkMeasured(r *reader, p place) {
 			key = "name"
 		}
 		known, err := s.origin.catalog.lookup(name)
-		if err != nil {
-			r.wrong(item.child(key), "%v, or give it a service law", err)
+		switch {
+		case errors.Is(err, functions.ErrUnknownFunction):
+			r.wrong(item.child(key), "%v; a function that is not measured needs a service law", err)
 			continue
+		case err != nil:
+			r.wrong(item.child(key), "the catalog cannot be read: %v", err)
+			return
 		}
 		if _, err := known.Class(input); err != nil {
 			r.wrong(item.child("input"), "%v", err)
@@ -239,7 +244,11 @@ func (s *Scenario) checkPlatforms(r *reader, p place) {
 	}
 	for _, g := range s.Cluster.Nodes {
 		if g.Platform == "" {
-			r.wrong(p.descend("fidelity.platform"), "the key is missing: %s is measured; add fidelity.platform, the processor it was measured on, or give the function a service law", measured.path)
+			missing := p.descend("fidelity.platform")
+			if p.child("fidelity").node == nil {
+				missing.key = measured.at()
+			}
+			r.wrong(missing, "the key is missing: %s needs measured service times; name the processor that they were measured on", measured.path)
 			return
 		}
 	}

@@ -30,7 +30,7 @@ type Reader struct {
 func (r Reader) Load(path string) (*Scenario, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read scenario: %w", err)
+		return nil, fmt.Errorf("read scenario: %w; check the path", err)
 	}
 	return r.Parse(path, text)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Mistake is one thing that is wrong in a scenario.
@@ -16,7 +15,9 @@ type Mistake struct {
 	Column  int    `json:"column"`  // in characters, from 1
 	Key     string `json:"key"`     // e.g. "cluster.nodes[0].cores"; empty for the whole file
 	Problem string `json:"problem"` // what is wrong and what to do
-	Excerpt string `json:"excerpt"` // the line as written
+	Excerpt string `json:"excerpt"` // the line as written; of a very long one, the part around the column
+
+	caret int // characters of the excerpt before the place
 }
 
 // String returns "file:line:column: key: problem", the line, and a caret below.
@@ -31,7 +32,7 @@ func (m Mistake) String() string {
 		return b.String()
 	}
 	line := fmt.Sprint(m.Line)
-	gap := []rune(m.Excerpt)[:min(m.Column-1, utf8.RuneCountInString(m.Excerpt))]
+	gap := []rune(m.Excerpt)[:m.caret]
 	for i, r := range gap {
 		if r != '\t' { // a tab stays, so that the caret stands below its character
 			gap[i] = ' '
@@ -39,6 +40,28 @@ func (m Mistake) String() string {
 	}
 	fmt.Fprintf(&b, "\n  %s | %s\n  %s | %s^", line, m.Excerpt, strings.Repeat(" ", len(line)), string(gap))
 	return b.String()
+}
+
+// maxExcerpt is how many characters of a line are shown.
+const maxExcerpt = 160
+
+// excerpt cuts a line to what can be shown around a column, and returns how many
+// characters of it come before the column.
+func excerpt(line string, column int) (cut string, caret int) {
+	runes := []rune(line)
+	caret = min(column-1, len(runes))
+	if len(runes) <= maxExcerpt {
+		return line, caret
+	}
+	from := max(0, min(caret-maxExcerpt/2, len(runes)-maxExcerpt))
+	cut, caret = string(runes[from:from+maxExcerpt]), caret-from
+	if from > 0 {
+		cut, caret = "…"+cut, caret+1
+	}
+	if from+maxExcerpt < len(runes) {
+		cut += "…"
+	}
+	return cut, caret
 }
 
 // Mistakes is everything that is wrong in a scenario, by line. It holds at least

@@ -21,9 +21,10 @@ const (
 	wordNode          // a number or truth value, as written
 	mappingNode
 	listNode
+	refusedNode // has a mistake already
 )
 
-var kindWords = [...]string{"nothing", "text", "number or truth value", "mapping", "list"}
+var kindWords = [...]string{"nothing", "text", "number or truth value", "mapping", "list", "refused"}
 
 // node is one value of a YAML document and where it was written. It is
 // immutable.
@@ -63,9 +64,7 @@ func (s *source) start() position { return position{s, 1, 1} }
 // mistake returns a mistake at this place.
 func (p position) mistake(key, problem string) Mistake {
 	m := Mistake{File: p.name, Line: p.line, Column: p.column, Key: key, Problem: problem}
-	if p.line <= len(p.lines) {
-		m.Excerpt = strings.TrimRight(p.lines[p.line-1], "\r")
-	}
+	m.Excerpt, m.caret = excerpt(strings.TrimRight(p.lines[p.line-1], "\r"), p.column)
 	return m
 }
 
@@ -83,7 +82,7 @@ func (n *node) find(key string) *entry {
 }
 
 const (
-	maxBytes  = 4 << 20 // a scenario written by hand has a few thousand
+	maxBytes  = 1 << 20 // a scenario written by hand has a few thousand
 	maxColumn = 4096    // deeper nesting than anyone writes: it bounds the parser's recursion
 	maxDepth  = 64
 )
@@ -174,7 +173,11 @@ func (c *converter) convert(n ast.Node) *node {
 	case *ast.NullNode:
 		return &node{kind: nullNode, at: at}
 	case *ast.StringNode:
-		return &node{kind: textNode, text: n.Value, at: at}
+		kind := textNode
+		if n.Token.Type == token.StringType && isNumber(n.Value) {
+			kind = wordNode // 1e3, which the parser takes for text
+		}
+		return &node{kind: kind, text: n.Value, at: at}
 	case *ast.LiteralNode:
 		return &node{kind: textNode, text: n.Value.Value, at: at}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
@@ -189,18 +192,27 @@ func (c *converter) convert(n ast.Node) *node {
 		return c.mapping(at, n.Values)
 	case *ast.MappingValueNode:
 		return c.mapping(at, []*ast.MappingValueNode{n})
+	case *ast.AnchorNode:
+		return c.refuse(n, "anchors and aliases are not read here: write the value wherever it is meant")
+	case *ast.AliasNode:
+		return c.refuse(n, "anchors and aliases are not read here: write the value itself")
+	case *ast.TagNode:
+		return c.refuse(n, "tags are not read here: write the value without it")
 	default:
-		c.wrong(n, strings.ToLower(n.Type().String())+"s are not read here: write the value itself")
-		return &node{kind: nullNode, at: at}
+		return c.refuse(n, strings.ToLower(n.Type().String())+" is not read here")
 	}
+}
+
+func (c *converter) refuse(n ast.Node, problem string) *node {
+	c.wrong(n, problem)
+	return &node{kind: refusedNode, at: c.src.of(n.GetToken())}
 }
 
 func (c *converter) mapping(at position, values []*ast.MappingValueNode) *node {
 	m := &node{kind: mappingNode, at: at}
 	for _, v := range values {
 		if v.Key.IsMergeKey() {
-			c.wrong(v.Key, "merge keys are not read here: write the keys themselves")
-			continue
+			return c.refuse(v.Key, "merge keys are not read here: write the keys themselves")
 		}
 		key := v.Key.GetToken()
 		if explicit, ok := v.Key.(*ast.MappingKeyNode); ok && explicit.Value != nil {

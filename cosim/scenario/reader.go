@@ -81,6 +81,10 @@ type united interface{ read(r *reader, p place) }
 
 // read fills v, which f describes, from the node at p.
 func (r *reader) read(v reflect.Value, f field, p place) {
+	if p.node.kind == refusedNode {
+		r.reported[p.path] = true
+		return
+	}
 	if u, ok := v.Addr().Interface().(united); ok {
 		u.read(r, p)
 		return
@@ -172,14 +176,14 @@ func (r *reader) readField(v reflect.Value, fields []field, f field, p place) {
 	target := v.FieldByIndex(f.index)
 	switch {
 	case c.node != nil && !belongs:
-		r.wrong(place{path: c.path, key: c.key}, "goes with %s: %s only: remove it", f.sibling, strings.Join(f.siblings, " or "))
+		r.wrong(place{path: c.path, key: c.key}, "goes with %s: %s only; remove it", f.sibling, strings.Join(f.siblings, ", "))
 	case c.node != nil && c.node.kind == nullNode:
 		r.wrong(c, "is empty: give it a value or remove the key")
 	case c.node != nil:
 		r.read(target, f, c)
 	case !belongs:
 	case f.needed:
-		r.wrong(c, "the key is missing: add %s", r.example(f))
+		r.wrong(c, "the key is missing: add %s", example(f))
 	case f.hasStandard:
 		r.read(target, f, place{path: c.path, key: c.key, node: &node{kind: standardKind(target, f), text: f.standard, at: c.key}})
 	case target.Kind() == reflect.Struct && !isScalar(target.Type()):
@@ -201,15 +205,33 @@ func standardKind(v reflect.Value, f field) nodeKind {
 }
 
 // example shows how a key is written.
-func (r *reader) example(f field) string {
-	switch {
+func example(f field) string {
+	switch t := f.kind; {
 	case len(f.words) > 0:
 		return fmt.Sprintf("%s: %s", f.key, strings.Join(f.words, " | "))
-	case isScalar(f.kind):
-		return fmt.Sprintf("%s: %s", f.key, wanted(f.kind))
+	case isScalar(t):
+		return fmt.Sprintf("%s: %s", f.key, wanted(t))
+	case t.Kind() == reflect.Struct:
+		return f.key + " with " + neededKeys(t) + " below it"
+	case t.Elem().Kind() == reflect.Struct:
+		return f.key + ", a list of items with " + neededKeys(t.Elem())
 	default:
-		return f.key + ": with what belongs below it"
+		return f.key + ", a list of values"
 	}
+}
+
+// neededKeys names the keys that a struct cannot lack.
+func neededKeys(t reflect.Type) string {
+	var keys []string
+	for _, f := range fieldsOf(t) {
+		if f.needed && f.sibling == "" {
+			keys = append(keys, f.key)
+		}
+	}
+	if len(keys) == 0 {
+		return "what arrives" // the workload
+	}
+	return strings.Join(keys, " and ")
 }
 
 // what names what a node holds.
@@ -246,8 +268,10 @@ func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Uint64:
+	case reflect.Int:
 		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number from 0"
 	case reflect.Float64:
 		return "a number"
 	default:
