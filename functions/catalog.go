@@ -100,9 +100,9 @@ func readFile(fsys fs.FS, file string) (*Function, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read function: %w", err)
 	}
-	m := &mistakes{file: file}
+	m := &mistakes{file: file, source: data}
 	folder := path.Dir(file)
-	f := m.readFunction(m.parseYAML(data), func(name string) ([]byte, error) {
+	f := m.readFunction(m.parseYAML(), func(name string) ([]byte, error) {
 		return fs.ReadFile(fsys, path.Join(folder, name))
 	})
 	slices.SortStableFunc(m.list, func(a, b *Mistake) int {

@@ -187,20 +187,20 @@ reply:
 		`:9:10: want a program and its arguments`,
 		`want either the name of a function or a command`,
 		`:14:15: helloworld.HelloRequest has no field "nam": did you mean name`,
-		`:14:30: field "times": "many" does not fit a int32`,
+		`:14:30: "times": "many" does not fit a int32`,
 		`:14:45: want a list, not a string`,
 		`:15:22: unknown checker "fibonaci": did you mean fibonacci`,
 		`:17:13: method "Watch" streams`,
 		`5 is larger than 3`,
 		`unknown draw "$letter": did you mean $letters`,
-		`field "times": "3000000000" does not fit a int32`,
+		`"times": "3000000000" does not fit a int32`,
 		`${nobody}: helloworld.HelloRequest has no field "nobody"`,
 		"missing closing )",
 	} {
 		require.Contains(t, text, want)
 	}
 	require.Equal(t, 1, strings.Count(text, `no field "nobody"`), "once, though two classes share it")
-	require.Contains(t, text, ">  4 | color: red", "the lines around a mistake are shown")
+	require.Contains(t, text, "  3 | port: 70000\n>   4 | color: red\n      | ^\n    5 | descriptors", "the lines around a mistake are shown")
 	var m *functions.Mistake
 	require.True(t, errors.As(err, &m))
 	require.Equal(t, "hello/function.yaml", m.File)

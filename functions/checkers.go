@@ -1,12 +1,12 @@
 package functions
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	_ "microcosm/functions/proto/nullpb" // its service is found by name
 )
@@ -14,16 +14,30 @@ import (
 // checker compares a reply with what the request asks for, computed here in
 // another way than the function does.
 type checker struct {
-	request, reply protoreflect.FullName
+	request, reply protoreflect.FullName // "" takes any type
 	run            func(runtime Runtime, request, reply []byte) error
 }
 
 // checkers are all checkers by the name that function.yaml uses.
 var checkers = map[string]checker{
-	"aes":       compare(checkAES),
-	"auth":      compare(checkAuth),
-	"empty":     compare(func(Runtime, *emptypb.Empty, *emptypb.Empty) error { return nil }),
-	"fibonacci": compare(checkFibonacci),
+	"aes":            compare(checkAES),
+	"auth":           compare(checkAuth),
+	"empty":          {run: checkEmpty},
+	"fibonacci":      compare(checkFibonacci),
+	"geo":            compare(checkGeo),
+	"profile":        compare(checkProfile),
+	"rate":           compare(checkRate),
+	"recommendation": compare(checkRecommendation),
+	"reservation":    compare(checkReservation),
+	"user":           compare(checkUser),
+}
+
+// checkEmpty is for messages of any type that have nothing in them.
+func checkEmpty(_ Runtime, _, reply []byte) error {
+	if len(reply) > 0 {
+		return fmt.Errorf("%d bytes: want an empty message", len(reply))
+	}
+	return nil
 }
 
 func checkerNames() []string {

@@ -35,27 +35,41 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// missing says which of a function's needs this machine lacks.
-func missing(f *functions.Function) string {
+// missing says which of a function's needs this machine lacks, "" if none.
+func missing(t *testing.T, catalog *functions.Catalog, f *functions.Function, root string) string {
+	t.Helper()
+	if _, err := f.Digest(root); errors.Is(err, functions.ErrNotInstalled) {
+		return fmt.Sprintf("%s, which make install could not install", f.Name)
+	}
+	argv, _, err := f.Command(root, 1)
+	require.NoError(t, err)
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return fmt.Sprintf("%s: install %s", argv[0], strings.Join(f.Packages.Debian, " "))
+	}
 	if f.Runtime == functions.Python {
-		for _, module := range map[string][]string{"aes-python": {"pyaes", "grpc"}}[f.Name] {
-			if err := exec.Command("/usr/bin/python3", "-c", "import google.protobuf, "+module).Run(); err != nil {
-				return fmt.Sprintf("python module %s: install %s", module, strings.Join(f.Packages.Debian, " "))
+		for _, p := range f.Packages.Debian {
+			if err := exec.Command("dpkg", "-s", p).Run(); err != nil {
+				return fmt.Sprintf("package %s: install it", p)
 			}
 		}
-		if err := exec.Command("/usr/bin/python3", "-c", "import google.protobuf, grpc").Run(); err != nil {
-			return "python's grpc or protobuf: install " + strings.Join(f.Packages.Debian, " ")
+	}
+	for _, d := range f.Dependencies {
+		if d.Function != "" {
+			g, err := catalog.Lookup(d.Function)
+			require.NoError(t, err)
+			if lack := missing(t, catalog, g, root); lack != "" {
+				return lack
+			}
+		} else if _, err := exec.LookPath(d.Argv[0]); err != nil {
+			return fmt.Sprintf("%s: install %s", d.Argv[0], strings.Join(d.Packages.Debian, " "))
 		}
 	}
 	return ""
 }
 
-// start runs a function on a free port until the test ends, then asks it to end.
-func start(t *testing.T, f *functions.Function, root string) *functions.Client {
+// run starts a process until the test ends, then asks it to end.
+func run(t *testing.T, name string, argv, env []string) {
 	t.Helper()
-	port := freePort(t)
-	argv, env, err := f.Command(root, port)
-	require.NoError(t, err)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	var log strings.Builder
@@ -63,24 +77,72 @@ func start(t *testing.T, f *functions.Function, root string) *functions.Client {
 	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	client, err := functions.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", port))
-	require.NoError(t, err)
 	t.Cleanup(func() {
-		client.Close()
-		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		if t.Failed() {
+			t.Logf("%s: %s", name, log.String())
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM) // an error says that it has ended
 		select {
 		case err := <-ended:
-			require.NoError(t, err, "%s ends with status 0 on SIGTERM: %s", f.Name, log.String())
+			require.NoError(t, err, "%s ends with status 0 on SIGTERM: %s", name, log.String())
 		case <-time.After(10 * time.Second):
 			require.NoError(t, cmd.Process.Kill())
-			t.Errorf("%s does not end on SIGTERM", f.Name)
+			t.Errorf("%s does not end on SIGTERM", name)
 		}
 	})
-	require.NoError(t, client.WaitReady(ctx), "%s", f.Name)
-	return client
+}
+
+// running is a function with its dependencies.
+type running struct {
+	client    *functions.Client
+	databases map[string]string // the addresses by name
+}
+
+// start runs a function and what it depends on, on free ports, until the test ends.
+func start(t *testing.T, catalog *functions.Catalog, f *functions.Function, root string) running {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r := running{databases: map[string]string{}}
+	var addresses []string
+	for _, d := range f.Dependencies {
+		port := freePort(t)
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		addresses = append(addresses, d.Env+"="+addr)
+		if d.Function != "" {
+			g, err := catalog.Lookup(d.Function)
+			require.NoError(t, err)
+			argv, env, err := g.Command(root, port)
+			require.NoError(t, err)
+			run(t, d.Name, argv, env)
+		} else {
+			run(t, d.Name, d.Command("127.0.0.1", port), nil)
+		}
+		r.databases[d.Name] = addr
+		awaitListener(ctx, t, addr)
+	}
+	port := freePort(t)
+	argv, env, err := f.Command(root, port)
+	require.NoError(t, err)
+	run(t, f.Name, argv, append(env, addresses...))
+	r.client, err = functions.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", port))
+	require.NoError(t, err)
+	t.Cleanup(func() { r.client.Close() })
+	require.NoError(t, r.client.WaitReady(ctx), "%s", f.Name)
+	return r
+}
+
+func awaitListener(ctx context.Context, t *testing.T, addr string) {
+	t.Helper()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			require.NoError(t, conn.Close())
+			return
+		}
+		require.NoError(t, ctx.Err(), "nothing listens on %s", addr)
+		time.Sleep(time.Millisecond) // a real process on a real clock
+	}
 }
 
 // Every function, as a real process, answers every input class rightly, and the
@@ -93,13 +155,13 @@ func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 		f, err := catalog.Lookup(name)
 		require.NoError(t, err)
 		t.Run(name, func(t *testing.T) {
-			if lack := missing(f); lack != "" {
+			if lack := missing(t, catalog, f, root); lack != "" {
 				t.Skipf("skipped: this machine lacks %s", lack)
 			}
-			client := start(t, f, root)
+			r := start(t, catalog, f, root)
 			for _, class := range f.Classes() {
 				for n := range 3 {
-					drive(t, client, f, class, n)
+					drive(t, r.client, f, class, n)
 				}
 			}
 		})

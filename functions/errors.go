@@ -3,9 +3,9 @@ package functions
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/printer"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -40,21 +40,11 @@ func (m *Mistake) Error() string {
 	return s
 }
 
-func mistakeAt(file string, tk *token.Token, text string) *Mistake {
-	m := &Mistake{File: file, Text: text}
-	if tk == nil || tk.Position == nil {
-		return m
-	}
-	m.Line, m.Column = tk.Position.Line, tk.Position.Column
-	var p printer.Printer
-	m.Excerpt = p.PrintErrorToken(tk, false)
-	return m
-}
-
 // mistakes collects what is wrong in one file.
 type mistakes struct {
-	file string
-	list []*Mistake
+	file   string
+	source []byte
+	list   []*Mistake
 }
 
 func (m *mistakes) add(node ast.Node, format string, args ...any) {
@@ -62,5 +52,33 @@ func (m *mistakes) add(node ast.Node, format string, args ...any) {
 	if node != nil {
 		tk = node.GetToken()
 	}
-	m.list = append(m.list, mistakeAt(m.file, tk, fmt.Sprintf(format, args...)))
+	m.addAt(tk, fmt.Sprintf(format, args...))
+}
+
+func (m *mistakes) addAt(tk *token.Token, text string) {
+	one := &Mistake{File: m.file, Text: text}
+	if tk != nil && tk.Position != nil {
+		one.Line, one.Column = tk.Position.Line, max(1, tk.Position.Column)
+		one.Excerpt = excerpt(m.source, one.Line, one.Column)
+	}
+	m.list = append(m.list, one)
+}
+
+// excerpt shows a line with those around it and a mark below the column. (The YAML
+// library's own excerpt miscounts lines after a folded text.)
+func excerpt(source []byte, line, column int) string {
+	const around = 2
+	lines := strings.Split(strings.TrimSuffix(string(source), "\n"), "\n")
+	var s strings.Builder
+	for n := max(1, line-around); n <= min(line+around, len(lines)); n++ {
+		mark := ' '
+		if n == line {
+			mark = '>'
+		}
+		fmt.Fprintf(&s, "%c %3d | %s\n", mark, n, lines[n-1])
+		if n == line {
+			fmt.Fprintf(&s, "      | %*s\n", column, "^")
+		}
+	}
+	return s.String()
 }

@@ -57,7 +57,7 @@ type Class struct {
 	Profile string
 
 	method protoreflect.MethodDescriptor
-	input  message
+	input  input
 	reply  expectation
 }
 
@@ -118,7 +118,7 @@ func (f *Function) Call(class string, seed uint64, n int) (Call, error) {
 	if n < 0 {
 		return Call{}, fmt.Errorf("%s: call %d: want a number from 0", f.Name, n)
 	}
-	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.input.draw(newDice(seed, class, n), n))
+	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.input.make(newDice(seed, class, n), n))
 	if err != nil {
 		return Call{}, fmt.Errorf("%s: encode request %d of class %s: %w", f.Name, n, class, err)
 	}

@@ -85,8 +85,16 @@ func (m *mistakes) runtime(node ast.Node) Runtime {
 }
 
 func (m *mistakes) command(node ast.Node) []string {
-	argv := m.words(node)
-	if _, ok := node.(*ast.SequenceNode); ok && len(argv) == 0 {
+	before := len(m.list)
+	var argv []string
+	for i, item := range m.items(node) {
+		read := m.text
+		if i == 0 {
+			read = m.word
+		}
+		argv = append(argv, read(item))
+	}
+	if len(m.list) == before && len(argv) == 0 {
 		m.add(node, "want a program and its arguments")
 	}
 	return argv
@@ -190,11 +198,12 @@ func (r *reader) classes(node ast.Node) {
 func (r *reader) class(e entry) *Class {
 	c := &Class{Name: e.key, reply: r.reply}
 	methodNode, methodName := e.name, r.f.Method
-	var request ast.Node
+	var drawn, request ast.Node
 	r.fields(e.value, []string{"request"}, map[string]func(ast.Node){
 		"summary": func(n ast.Node) { c.Summary = r.text(n) },
 		"profile": func(n ast.Node) { c.Profile = r.word(n) },
 		"method":  func(n ast.Node) { methodNode, methodName = n, r.word(n) },
+		"draw":    func(n ast.Node) { drawn = n },
 		"request": func(n ast.Node) { request = n },
 		"reply":   func(n ast.Node) { c.reply = r.expectation(n) },
 	})
@@ -208,7 +217,11 @@ func (r *reader) class(e entry) *Class {
 		c.method = r.method(methodNode, methodName)
 	}
 	if c.method != nil && request != nil {
-		c.input = r.message(request, c.method.Input())
+		t := &template{mistakes: r.mistakes, names: map[string]bool{}}
+		if drawn != nil {
+			c.input.draws = t.draws(drawn)
+		}
+		c.input.request = t.message(request, c.method.Input())
 		if c.reply != nil {
 			c.reply.bind(r.mistakes, c.method)
 		}

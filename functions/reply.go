@@ -58,7 +58,7 @@ func (c named) bind(m *mistakes, method protoreflect.MethodDescriptor) {
 	if c.run == nil { // reported where it is named
 		return
 	}
-	if in, out := method.Input().FullName(), method.Output().FullName(); in != c.request || out != c.reply {
+	if in, out := method.Input().FullName(), method.Output().FullName(); c.request != "" && (in != c.request || out != c.reply) {
 		m.add(c.node, "checker %q compares %s with %s, but %s has %s and %s", c.name, c.request, c.reply, method.FullName(), in, out)
 	}
 }

@@ -15,13 +15,13 @@ import (
 // The readers below take one YAML node each, add a mistake where it is not what
 // they want, and then return a zero value so that reading can go on.
 
-// parseYAML returns the body of the only document in data, nil after a mistake.
-func (m *mistakes) parseYAML(data []byte) ast.Node {
-	file, err := parser.ParseBytes(data, 0)
+// parseYAML returns the body of the only document in the source, nil after a mistake.
+func (m *mistakes) parseYAML() ast.Node {
+	file, err := parser.ParseBytes(m.source, 0)
 	if err != nil {
 		var syntax yaml.Error
 		if errors.As(err, &syntax) {
-			m.list = append(m.list, mistakeAt(m.file, syntax.GetToken(), syntax.GetMessage()))
+			m.addAt(syntax.GetToken(), syntax.GetMessage())
 		} else {
 			m.add(nil, "%v", err)
 		}

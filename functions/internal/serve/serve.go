@@ -50,7 +50,13 @@ func Unary[Request, Reply any](name string, handle func(context.Context, *Reques
 // comes from -port, else from the environment's GRPC_PORT, else it is
 // defaultPort; -addr may name a host or, as vSwarm's servers have it, host:port.
 func Main(defaultPort int, services ...Service) {
-	if err := run(os.Args, os.Getenv("GRPC_PORT"), defaultPort, services); err != nil {
+	MainAfter(defaultPort, func(context.Context) ([]Service, error) { return services, nil })
+}
+
+// MainAfter is Main for a function that has work to do before it is ready, such as
+// loading its database: it listens once open has returned.
+func MainAfter(defaultPort int, open func(context.Context) ([]Service, error)) {
+	if err := run(os.Args, os.Getenv("GRPC_PORT"), defaultPort, open); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			os.Exit(2)
 		}
@@ -59,13 +65,17 @@ func Main(defaultPort int, services ...Service) {
 	}
 }
 
-func run(args []string, envPort string, defaultPort int, services []Service) error {
+func run(args []string, envPort string, defaultPort int, open func(context.Context) ([]Service, error)) error {
 	address, err := Address(args, envPort, defaultPort)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	services, err := open(ctx)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("%w: choose another port with -port", err)

@@ -1,0 +1,171 @@
+// Package redis asks a Redis server. It knows just what the hotel functions need:
+// commands of texts, and batches of them, over a few connections kept for reuse.
+// Protocol: RESP2, redis.io/docs/reference/protocol-spec.
+package redis
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+)
+
+// ErrNil is the error of a value that is not there.
+var ErrNil = errors.New("redis: nil")
+
+const (
+	idle      = 8                // connections kept when nobody uses them
+	timeout   = 2 * time.Second  // of a batch of commands
+	maxLength = 64 << 20         // of a reply's text, in bytes, or elements
+	patience  = 30 * time.Second // with a server that is still starting
+	retry     = 5 * time.Millisecond
+)
+
+// A Client asks one server. Safe for concurrent use.
+type Client struct {
+	addr string
+	free chan *conn
+}
+
+type conn struct {
+	net.Conn
+	r *bufio.Reader
+	w *bufio.Writer
+}
+
+// Open connects to host:port and waits for a server that is still starting.
+func Open(ctx context.Context, addr string) (*Client, error) {
+	c := &Client{addr: addr, free: make(chan *conn, idle)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		_, err := c.Do(ctx, "PING")
+		if err == nil {
+			return c, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to redis at %s: %w", addr, err)
+		case <-time.After(retry):
+		}
+	}
+}
+
+// Do sends one command and returns its reply: a text, or several. The error of a
+// value that is not there is ErrNil.
+func (c *Client) Do(ctx context.Context, command ...string) ([]string, error) {
+	replies, err := c.Batch(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	return replies[0], nil
+}
+
+// Batch sends all commands before it reads the first reply.
+func (c *Client) Batch(ctx context.Context, commands ...[]string) ([][]string, error) {
+	conn, err := c.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	replies, err := conn.batch(commands)
+	var refused serverError
+	if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNil) {
+		return nil, errors.Join(fmt.Errorf("redis at %s: %w", c.addr, err), conn.Close())
+	}
+	select {
+	case c.free <- conn:
+	default:
+		err = errors.Join(err, conn.Close())
+	}
+	return replies, err
+}
+
+func (c *Client) conn(ctx context.Context) (*conn, error) {
+	select {
+	case conn := <-c.free:
+		return conn, conn.SetDeadline(time.Now().Add(timeout))
+	default:
+	}
+	d := net.Dialer{Timeout: timeout}
+	nc, err := d.DialContext(ctx, "tcp", c.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{nc, bufio.NewReader(nc), bufio.NewWriter(nc)}, nc.SetDeadline(time.Now().Add(timeout))
+}
+
+func (c *conn) batch(commands [][]string) ([][]string, error) {
+	for _, command := range commands {
+		fmt.Fprintf(c.w, "*%d\r\n", len(command))
+		for _, arg := range command {
+			fmt.Fprintf(c.w, "$%d\r\n%s\r\n", len(arg), arg)
+		}
+	}
+	if err := c.w.Flush(); err != nil {
+		return nil, err
+	}
+	replies := make([][]string, len(commands))
+	var first error // all replies have to be read, whatever is wrong with one
+	for i := range commands {
+		reply, err := c.reply()
+		var refused serverError
+		if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNil) {
+			return nil, err
+		}
+		if first == nil {
+			first = err
+		}
+		replies[i] = reply
+	}
+	return replies, first
+}
+
+// serverError is what the server says when it refuses a command.
+type serverError string
+
+func (e serverError) Error() string { return "redis: " + string(e) }
+
+func (c *conn) reply() ([]string, error) {
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	if len(line) < 3 || line[len(line)-2] != '\r' {
+		return nil, fmt.Errorf("reply %q is not RESP", line)
+	}
+	kind, line := line[0], line[1:len(line)-2]
+	switch kind {
+	case '+', ':':
+		return []string{line}, nil
+	case '-':
+		return nil, serverError(line)
+	}
+	n, err := strconv.Atoi(line)
+	if err != nil || n < -1 || n > maxLength || kind != '$' && kind != '*' {
+		return nil, fmt.Errorf("reply %q is not RESP", string(kind)+line)
+	}
+	if n == -1 {
+		return nil, ErrNil
+	}
+	if kind == '$' {
+		text := make([]byte, n+2)
+		_, err := io.ReadFull(c.r, text)
+		return []string{string(text[:n])}, err
+	}
+	var list []string
+	for range n {
+		item, err := c.reply()
+		if errors.Is(err, ErrNil) {
+			item, err = []string{""}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item...)
+	}
+	return list, nil
+}
