@@ -44,7 +44,7 @@ func connect(t *testing.T, config gem5bridge.Config) *gem5bridge.Simulator {
 	t.Helper()
 	s, err := gem5bridge.Connect(t.Context(), marked(t, config))
 	require.NoError(t, err)
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
 
@@ -138,7 +138,7 @@ func TestThePluginFailsInTheMiddleOfAJob(t *testing.T) {
 				require.ErrorContains(t, err, text)
 			}
 			require.LessOrEqual(t, len(samples), 3)
-			s.Close()
+			require.NoError(t, s.Close())
 		})
 	}
 }
@@ -190,7 +190,7 @@ func TestAPluginThatNeverSendsIsCancelled(t *testing.T) {
 	require.ErrorIs(t, err, gem5bridge.ErrCancelled)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	begin := time.Now()
-	s.Close()
+	require.NoError(t, s.Close())
 	require.Less(t, time.Since(begin), 20*time.Second, "the plugin ignores that its job was cancelled, and is killed")
 }
 
@@ -203,7 +203,7 @@ func TestCloseEndsWhatThePluginHasStarted(t *testing.T) {
 			break
 		}
 	}
-	s.Close() // connect checks that nothing is left
+	require.NoError(t, s.Close()) // connect checks that nothing is left
 }
 
 // TestASlowReaderHoldsThePluginBack gives the bound that the package promises:
@@ -285,7 +285,7 @@ func TestThePluginsLogArrives(t *testing.T) {
 	s := connect(t, config)
 	_, err := run(t.Context(), s, goodJob())
 	require.NoError(t, err)
-	s.Close()
+	require.NoError(t, s.Close())
 	require.Contains(t, buffer.String(), `level=WARN msg="core is shared" by=all core=1`)
 	require.Equal(t, 1, strings.Count(buffer.String(), "\n"), "at level Info a good run logs what the back end says, and no more: %s", buffer.String())
 }

@@ -59,7 +59,7 @@ type Simulator struct {
 
 	silent atomic.Bool // ended for its silence
 	closed atomic.Bool
-	close  func()
+	close  func() error
 }
 
 // Connect starts a plugin and returns when it serves. Its errors are ErrVersion,
@@ -87,9 +87,8 @@ func Connect(ctx context.Context, config Config) (*Simulator, error) {
 		silence: config.Silence,
 	}
 	if err := s.connect(config); err != nil {
-		err = s.whyNot(ctx, err)
-		s.Close()
-		return nil, fmt.Errorf("connect to plugin %s: %w", config.Command[0], err)
+		err = fmt.Errorf("connect to plugin %s: %w", config.Command[0], s.whyNot(ctx, err))
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -118,11 +117,14 @@ func (s *Simulator) connect(config Config) error {
 			return s.child, nil
 		},
 	})
-	s.close = sync.OnceFunc(func() {
+	s.close = sync.OnceValue(func() error {
 		s.closed.Store(true)
 		s.end()
 		conns.close()
-		process.KillStrays(func(p process.Stray) bool { return p.HasEnv(mark) })
+		if left := process.KillStrays(func(p process.Stray) bool { return p.HasEnv(mark) }); len(left) > 0 {
+			return fmt.Errorf("close plugin: process %d and %d others cannot be killed", left[0].PID, len(left)-1)
+		}
+		return nil
 	})
 
 	rpc, err := s.plugin.Client()
@@ -170,9 +172,10 @@ func (s *Simulator) died() error {
 }
 
 // Close ends the plugin and everything it started, and returns when nothing of
-// it is left. Running jobs end with an error that wraps os.ErrClosed. Closing
-// again does nothing.
-func (s *Simulator) Close() { s.close() }
+// it is left. Running jobs end with an error that wraps os.ErrClosed. Its error
+// names a process that even SIGKILL does not end. Closing again does nothing and
+// returns the same.
+func (s *Simulator) Close() error { return s.close() }
 
 // end ends the plugin's process. Asking it to shut down knows no deadline
 // either, so it is killed when it has not ended by itself after a while.

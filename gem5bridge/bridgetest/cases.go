@@ -211,12 +211,12 @@ func closingMidway(t *testing.T, b *bench) {
 	tr := b.traces(t)
 	var last error
 	for _, err := range s.Sample(t.Context(), b.longJob(), nil) {
-		s.Close()
+		require.NoError(t, s.Close())
 		last = err
 	}
 	require.ErrorIs(t, last, os.ErrClosed)
 	require.Empty(t, tr.left(), "Close returns when nothing is left")
-	s.Close()
+	require.NoError(t, s.Close())
 	_, err := s.Describe(t.Context(), b.Job.Setup)
 	require.ErrorIs(t, err, os.ErrClosed)
 }

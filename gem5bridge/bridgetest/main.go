@@ -65,7 +65,7 @@ func playHost() {
 		fmt.Println(err)
 		return
 	}
-	defer simulator.Close()
+	defer func() { _ = simulator.Close() }() // it will be killed before
 	for sample, err := range simulator.Sample(context.Background(), work.Job, nil) {
 		fmt.Println(sample.N, err)
 	}

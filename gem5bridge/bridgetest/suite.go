@@ -75,7 +75,7 @@ func (b *bench) connect(t *testing.T) *gem5bridge.Simulator {
 	t.Helper()
 	simulator, err := gem5bridge.Connect(t.Context(), b.Config)
 	require.NoError(t, err)
-	t.Cleanup(simulator.Close)
+	t.Cleanup(func() { require.NoError(t, simulator.Close()) })
 	return simulator
 }
 

@@ -179,7 +179,7 @@ func TestStraysAreKilledByTheirMark(t *testing.T) {
 	// Sessions of their own: no group or session leads to them.
 	p, out := shell(t, process.Spec{Env: append(os.Environ(), mark)}, "setsid sleep 1000 & setsid sleep 1000 & echo ready; wait")
 	require.Eventually(t, func() bool { return len(out.Lines()) > 0 && len(process.Find(marked)) == 3 }, patience, time.Millisecond)
-	process.KillStrays(marked)
+	require.Empty(t, process.KillStrays(marked))
 	require.Empty(t, process.Find(marked))
 	ended(t, p)
 }

@@ -72,14 +72,14 @@ func look(proc procfs.Proc) (Stray, bool) {
 	}, true
 }
 
-// KillStrays kills the processes that match, and those they fork meanwhile,
-// until none is left or a second has passed.
-func KillStrays(match func(Stray) bool) {
+// KillStrays kills the processes that match, and those they fork meanwhile. It
+// returns when none is left, or after a second those that still run.
+func KillStrays(match func(Stray) bool) []Stray {
 	deadline := time.Now().Add(time.Second)
-	for time.Now().Before(deadline) {
+	for {
 		strays := Find(match)
-		if len(strays) == 0 {
-			return
+		if len(strays) == 0 || time.Now().After(deadline) {
+			return strays
 		}
 		for _, s := range strays {
 			s.kill(match)
