@@ -3,6 +3,7 @@ package loadgen
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // FieldError is a mistake in one field of a description.
@@ -13,6 +14,32 @@ type FieldError struct {
 
 // Error returns the field and its problem.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// FileError is a mistake in a file.
+type FileError struct {
+	File    string
+	Line    int    // 0 where the file as a whole is meant
+	Column  string // name in the header; empty where the row is meant
+	Problem string // what is wrong and what is wanted
+	Err     error  // the cause, if another package found it; may be nil
+}
+
+// Error returns "file:line: column: problem".
+func (e *FileError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	if e.Column != "" {
+		b.WriteString(": column " + e.Column)
+	}
+	b.WriteString(": " + e.Problem)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
 
 // fieldErrors collects mistakes that do not depend on each other.
 type fieldErrors []error

@@ -30,6 +30,7 @@ type azureFunction struct {
 // cut to whole milliseconds or MiB as In-Vitro does.
 type profile struct {
 	values []int64
+	median float64 // uncut
 	line   int
 }
 
@@ -54,6 +55,9 @@ var (
 	}
 )
 
+// median is the position of rank .50 in both lists.
+const median = 3
+
 // azureReader joins the three files of a trace.
 type azureReader struct {
 	options   Options
@@ -70,7 +74,7 @@ type window struct{ first, slots int }
 func readAzure2019(dir string, o Options) (loadgen.Workload, error) {
 	r := &azureReader{options: o, byID: map[identity]*azureFunction{}, byHash: map[string]*azureFunction{}}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		r.mistakes.add(Mistake{File: dir, Problem: "no such directory; an Azure 2019 trace is a directory with invocations.csv, durations.csv and memory.csv, each with or without .gz", Err: err})
+		r.mistakes.add(loadgen.FileError{File: dir, Problem: "no such directory; an Azure 2019 trace is a directory with invocations.csv, durations.csv and memory.csv, each with or without .gz", Err: err})
 		return loadgen.Workload{}, r.mistakes.join()
 	}
 	invocations := filepath.Join(dir, "invocations.csv")
@@ -132,7 +136,7 @@ func (r *azureReader) readInvocations(path string) {
 		invoked += f.invoked
 	}
 	if invoked == 0 && len(r.mistakes) == 0 {
-		r.mistakes.add(Mistake{File: t.path, Problem: fmt.Sprintf("holds no invocation in the window of %d slots from slot %d; choose another start and length", r.window.slots, r.window.first+1)})
+		r.mistakes.add(loadgen.FileError{File: t.path, Problem: fmt.Sprintf("holds no invocation in the window of %d slots from slot %d; choose another start and length", r.window.slots, r.window.first+1)})
 	}
 }
 
@@ -140,12 +144,12 @@ func (r *azureReader) readInvocations(path string) {
 func (r *azureReader) cutWindow(t *table, total int) bool {
 	o, slot := r.options, r.options.Granularity.slot()
 	if o.Start%slot != 0 || o.Length%slot != 0 {
-		r.mistakes.add(Mistake{File: t.path, Problem: fmt.Sprintf("start %v and length %v must be whole multiples of the granularity, %v", o.Start, o.Length, slot)})
+		r.mistakes.add(loadgen.FileError{File: t.path, Problem: fmt.Sprintf("start %v and length %v must be whole multiples of the granularity, %v", o.Start, o.Length, slot)})
 		return false
 	}
 	first, slots := int64(o.Start/slot), int64(o.Length/slot)
 	if first+max(slots, 1) > int64(total) {
-		r.mistakes.add(Mistake{File: t.path, Problem: fmt.Sprintf("holds %v; start %v and length %v reach beyond that", time.Duration(total)*slot, o.Start, o.Length)})
+		r.mistakes.add(loadgen.FileError{File: t.path, Problem: fmt.Sprintf("holds %v; start %v and length %v reach beyond that", time.Duration(total)*slot, o.Start, o.Length)})
 		return false
 	}
 	if slots == 0 {
@@ -191,7 +195,7 @@ func (r *azureReader) readProfiles(path, weight string, percentiles []string, of
 		if t.number(hashes[3]) == 0 && t.intact {
 			t.fail(hashes[3], "is 0: percentiles of nothing; remove the row")
 		}
-		p := profile{line: t.rowLine, values: t.percentiles(columns)}
+		p := t.profile(columns)
 		f := r.byID[id]
 		if f == nil {
 			f = r.byHash[id.hash] // In-Vitro joins on the hash alone
@@ -207,16 +211,20 @@ func (r *azureReader) readProfiles(path, weight string, percentiles []string, of
 	}
 }
 
-// percentiles returns the values of the columns, which must not decrease.
-func (t *table) percentiles(columns []int) []int64 {
-	values := make([]int64, len(columns))
+// profile returns the values of the columns, which must not decrease.
+func (t *table) profile(columns []int) profile {
+	p := profile{line: t.rowLine, values: make([]int64, len(columns))}
 	for i, column := range columns {
-		values[i] = int64(t.number(column))
-		if i > 0 && t.intact && values[i] < values[i-1] {
+		exact := t.number(column)
+		if i == median {
+			p.median = exact
+		}
+		p.values[i] = int64(exact)
+		if i > 0 && t.intact && p.values[i] < p.values[i-1] {
 			t.fail(column, "is %s, below %s, which is %s; percentiles must not decrease", t.row[column], t.header[columns[i-1]], t.row[columns[i-1]])
 		}
 	}
-	return values
+	return p
 }
 
 // leaveIncomplete notes functions that are invoked but lack a profile, or leaves
@@ -236,7 +244,7 @@ func (r *azureReader) leaveIncomplete(path string) []string {
 			file = "memory.csv"
 		}
 		if !r.options.SkipIncomplete && !r.mistakes.full() {
-			r.mistakes.add(Mistake{File: path, Line: f.line, Problem: fmt.Sprintf(
+			r.mistakes.add(loadgen.FileError{File: path, Line: f.line, Problem: fmt.Sprintf(
 				"function %s has %d invocations but no row in %s; add one, remove it, or skip incomplete functions", short(f.id.hash), f.invoked, file)})
 		}
 	}
@@ -245,7 +253,7 @@ func (r *azureReader) leaveIncomplete(path string) []string {
 		return nil
 	}
 	if left == invoked {
-		r.mistakes.add(Mistake{File: path, Problem: "no function has both durations and memory: nothing is left"})
+		r.mistakes.add(loadgen.FileError{File: path, Problem: "no function has both durations and memory: nothing is left"})
 	}
 	return []string{fmt.Sprintf("%s: left out %d of %d functions, with %d of %d invocations (%.2f %%), for want of durations or memory",
 		path, functions-len(complete), functions, left, invoked, 100*float64(left)/float64(invoked))}
@@ -258,13 +266,8 @@ func (f *azureFunction) function(name string, o Options) loadgen.Function {
 		ExpectedInvocations: float64(f.invoked) * o.Scale,
 		Source:              loadgen.SourceFunc(func(seed uint64) loadgen.Stream { return newAzureStream(f, o, seed) }),
 	}
-	const median = 3 // of both lists of ranks
-	if f.duration.line != 0 {
-		described.MedianDuration = time.Duration(f.duration.values[median]) * time.Millisecond
-	}
-	if f.memory.line != 0 {
-		described.MedianMemoryMiB = float64(f.memory.values[median])
-	}
+	described.MedianDuration = time.Duration(f.duration.median * float64(time.Millisecond))
+	described.MedianMemoryMiB = f.memory.median
 	return described
 }
 

@@ -170,7 +170,7 @@ func TestAzure2019Mistakes(t *testing.T) {
 				require.ErrorContains(t, err, text)
 			}
 			require.NotContains(t, err.Error(), "column :")
-			var mistake *trace.Mistake
+			var mistake *loadgen.FileError
 			require.ErrorAs(t, err, &mistake)
 			require.Contains(t, mistake.File, dir)
 		})

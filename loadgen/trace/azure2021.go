@@ -76,7 +76,7 @@ func (r *callsReader) read(path string) {
 		r.sort(t, i)
 	}
 	if len(r.calls) == 0 && len(r.mistakes) == 0 {
-		r.mistakes.add(Mistake{File: t.path, Problem: fmt.Sprintf("holds no invocation in the window (of %d in all); choose another start and length", r.total)})
+		r.mistakes.add(loadgen.FileError{File: t.path, Problem: fmt.Sprintf("holds no invocation in the window (of %d in all); choose another start and length", r.total)})
 	}
 }
 
@@ -136,7 +136,7 @@ func (r *callsReader) sort(t *table, i int) {
 	}
 	for k := 1; k < len(calls) && !r.mistakes.full(); k++ {
 		if calls[k].at/des.Time(time.Microsecond) == calls[k-1].at/des.Time(time.Microsecond) {
-			r.mistakes.add(Mistake{File: t.path, Line: int(calls[k].line), Problem: fmt.Sprintf(
+			r.mistakes.add(loadgen.FileError{File: t.path, Line: int(calls[k].line), Problem: fmt.Sprintf(
 				"function %s starts in the same microsecond (%v) as in line %d; remove one row, or allow equal starts", short(r.identities[i].hash), calls[k].at, calls[k-1].line)})
 		}
 	}

@@ -21,7 +21,7 @@ func requireSound(t *testing.T, format trace.Format, path string, o trace.Option
 	t.Helper()
 	w, err := trace.Read(format, path, o)
 	if err != nil {
-		var mistake *trace.Mistake
+		var mistake *loadgen.FileError
 		var field *loadgen.FieldError
 		require.True(t, errors.As(err, &mistake) || errors.As(err, &field), err)
 		require.LessOrEqual(t, strings.Count(err.Error(), "\n"), 1000)

@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"microcosm/cosim/des"
 	"microcosm/loadgen"
+	"microcosm/loadgen/internal/textfile"
 )
 
 // iatName matches the files of a fully resolved trace, one for each function.
@@ -28,6 +28,7 @@ var iatName = regexp.MustCompile(`^iat(\d+)\.json(\.gz)?$`)
 // are ours, which In-Vitro passes over.
 type iatFile struct {
 	path     string
+	mark     int64 // offset before what is read next, to name its line
 	id       identity
 	timed    bool // there is an IAT
 	gaps     []time.Duration
@@ -64,7 +65,7 @@ func readIAT(path string, o Options) (loadgen.Workload, error) {
 		identities, functions = append(identities, f.id), append(functions, list)
 	}
 	if total == dropped && len(m) == 0 {
-		m.add(Mistake{File: path, Problem: fmt.Sprintf("holds no invocation in the window (of %d in all); choose another start and length", total)})
+		m.add(loadgen.FileError{File: path, Problem: fmt.Sprintf("holds no invocation in the window (of %d in all); choose another start and length", total)})
 	}
 	if err := m.join(); err != nil {
 		return loadgen.Workload{}, err
@@ -85,7 +86,7 @@ func readIAT(path string, o Options) (loadgen.Workload, error) {
 func iatFiles(path string, m *mistakes) []string {
 	info, err := os.Stat(path)
 	if err != nil {
-		m.add(Mistake{File: path, Problem: "no such file or directory; want a directory with iat0.json, iat1.json, …, or one such file", Err: err})
+		m.add(loadgen.FileError{File: path, Problem: "no such file or directory; want a directory with iat0.json, iat1.json, …, or one such file", Err: err})
 		return nil
 	}
 	if !info.IsDir() {
@@ -93,7 +94,7 @@ func iatFiles(path string, m *mistakes) []string {
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		m.add(Mistake{File: path, Problem: readProblem(err), Err: err})
+		m.add(loadgen.FileError{File: path, Problem: textfile.Problem(err), Err: err})
 		return nil
 	}
 	numbers := map[string]int{}
@@ -113,59 +114,51 @@ func iatFiles(path string, m *mistakes) []string {
 	slices.SortFunc(names, func(a, b string) int { return numbers[a] - numbers[b] })
 	for i, name := range names {
 		if numbers[name] != i {
-			m.add(Mistake{File: path, Problem: fmt.Sprintf("holds %s where iat%d.json should follow; restore the missing file, or remove the one too many", name, i)})
+			m.add(loadgen.FileError{File: path, Problem: fmt.Sprintf("holds %s where iat%d.json should follow; restore the missing file, or remove the one too many", name, i)})
 			return nil
 		}
 		names[i] = filepath.Join(path, name)
 	}
 	if len(names) == 0 {
-		m.add(Mistake{File: path, Problem: "holds no iat0.json; write one with In-Vitro's -iatGeneration"})
+		m.add(loadgen.FileError{File: path, Problem: "holds no iat0.json; write one with In-Vitro's -iatGeneration"})
 	}
 	return names
 }
 
 // readIATFile returns nil where the file has a mistake.
 func readIATFile(path string, m *mistakes) *iatFile {
-	text, err := open(path)
+	text, err := textfile.Open(path)
 	if err != nil {
-		m.add(Mistake{File: path, Problem: readProblem(err), Err: err})
+		m.add(loadgen.FileError{File: path, Problem: textfile.Problem(err), Err: err})
 		return nil
 	}
 	defer func() { _ = text.Close() }() // only read from
 	name := strings.TrimSuffix(filepath.Base(path), ".gz")
 	f := &iatFile{path: path, id: identity{hash: strings.TrimSuffix(name, ".json")}}
-	decoder := json.NewDecoder(text)
-	err = f.decode(decoder)
-	if err == nil {
-		switch _, err = decoder.Token(); {
-		case errors.Is(err, io.EOF):
-			err = nil
-		case err == nil:
-			err = errors.New("something follows the object; want one JSON object")
-		}
+	if err := f.read(json.NewDecoder(text)); err != nil {
+		m.add(loadgen.FileError{File: path, Line: textfile.Line(path, f.mark), Problem: textfile.JSONProblem(err), Err: err})
+		return nil
 	}
-	if err == nil {
-		err = f.consistent()
-	}
-	if err != nil {
-		m.add(Mistake{File: path, Line: lineAt(path, decoder.InputOffset()), Problem: jsonProblem(err), Err: err})
+	if problem := f.inconsistent(); problem != "" {
+		m.add(loadgen.FileError{File: path, Problem: problem})
 		return nil
 	}
 	return f
 }
 
-// jsonProblem says in words why a JSON file does not do.
-func jsonProblem(err error) string {
-	var misplaced *json.UnmarshalTypeError
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "ends too early; write or copy it again"
-	case errors.Is(err, gzip.ErrChecksum):
-		return readProblem(err)
-	case errors.As(err, &misplaced):
-		return fmt.Sprintf("holds a %s where a %s belongs", misplaced.Value, misplaced.Type)
+// read reads the one object that the file is to hold.
+func (f *iatFile) read(d *json.Decoder) error {
+	if err := f.decode(d); err != nil {
+		return err
+	}
+	f.mark = d.InputOffset()
+	switch _, err := d.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
 	default:
-		return err.Error()
+		return errors.New("something follows the object; want one JSON object")
 	}
 }
 
@@ -176,18 +169,20 @@ func (f *iatFile) decode(d *json.Decoder) error {
 		return err
 	}
 	for d.More() {
+		f.mark = d.InputOffset()
 		token, err := d.Token()
 		if err != nil {
 			return err
 		}
+		f.mark = d.InputOffset()
 		switch key := token.(string); key { // a key is a string, else Token fails
 		case "IAT":
 			f.timed = true
-			err = each(d, f.addGap)
+			err = f.each(d, f.addGap)
 		case "PerMinuteCount":
-			err = each(d, f.addCount)
+			err = f.each(d, f.addCount)
 		case "RuntimeSpecification":
-			err = each(d, f.addRuntime)
+			err = f.each(d, f.addRuntime)
 		case "HashOwner":
 			err = d.Decode(&f.id.owner)
 		case "HashApp":
@@ -201,6 +196,7 @@ func (f *iatFile) decode(d *json.Decoder) error {
 			return fmt.Errorf("%s: %w", token, err)
 		}
 	}
+	f.mark = d.InputOffset()
 	return expect(d, json.Delim('}'))
 }
 
@@ -213,7 +209,7 @@ func expect(d *json.Decoder, want json.Delim) error {
 }
 
 // each calls add once for each element of an array, or not at all for null.
-func each(d *json.Decoder, add func(*json.Decoder) error) error {
+func (f *iatFile) each(d *json.Decoder, add func(*json.Decoder) error) error {
 	token, err := d.Token()
 	if err != nil || token == nil {
 		return err
@@ -222,10 +218,12 @@ func each(d *json.Decoder, add func(*json.Decoder) error) error {
 		return fmt.Errorf("want an array here, not %v", token)
 	}
 	for d.More() {
+		f.mark = d.InputOffset()
 		if err := add(d); err != nil {
 			return err
 		}
 	}
+	f.mark = d.InputOffset()
 	_, err = d.Token()
 	return err
 }
@@ -267,17 +265,17 @@ func (f *iatFile) addRuntime(d *json.Decoder) error {
 	return nil
 }
 
-func (f *iatFile) consistent() error {
-	if !f.timed {
-		return errors.New("has no IAT; want a file that In-Vitro's -iatGeneration wrote")
+// inconsistent says what in the file does not fit together, or nothing.
+func (f *iatFile) inconsistent() string {
+	switch {
+	case !f.timed:
+		return "has no IAT; want a file that In-Vitro's -iatGeneration wrote"
+	case len(f.runtimes) != len(f.gaps):
+		return fmt.Sprintf("holds %d IAT but %d RuntimeSpecification; want one of each per invocation", len(f.gaps), len(f.runtimes))
+	case f.slots > 0 && f.counted != int64(len(f.gaps)):
+		return fmt.Sprintf("PerMinuteCount adds up to %d, but there are %d IAT", f.counted, len(f.gaps))
 	}
-	if len(f.runtimes) != len(f.gaps) {
-		return fmt.Errorf("holds %d IAT but %d RuntimeSpecification; want one of each per invocation", len(f.gaps), len(f.runtimes))
-	}
-	if f.slots > 0 && f.counted != int64(len(f.gaps)) {
-		return fmt.Errorf("PerMinuteCount adds up to %d, but there are %d IAT", f.counted, len(f.gaps))
-	}
-	return nil
+	return ""
 }
 
 // resolve returns the invocations within the window and the end of the trace.
@@ -289,7 +287,7 @@ func (f *iatFile) resolve(o Options, m *mistakes) (recorded, des.Time) {
 	}
 	for i, gap := range f.gaps {
 		if at = at.Add(gap); at > latest {
-			m.add(Mistake{File: f.path, Problem: fmt.Sprintf("invocation %d comes more than 146 years after the start", i)})
+			m.add(loadgen.FileError{File: f.path, Problem: fmt.Sprintf("invocation %d comes more than 146 years after the start", i)})
 			return nil, 0
 		}
 		if at >= des.Time(o.Start) && at < limit {
@@ -301,29 +299,4 @@ func (f *iatFile) resolve(o Options, m *mistakes) (recorded, des.Time) {
 		end = wholeMinutes(at + 1)
 	}
 	return slices.Clip(list), max(0, end-des.Time(o.Start))
-}
-
-// lineAt returns the line of the first thing after offset that is neither space
-// nor punctuation between elements, or 0 where the file cannot be read again.
-func lineAt(path string, offset int64) int {
-	text, err := open(path)
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = text.Close() }() // only read from
-	line, one := 1, make([]byte, 1<<12)
-	for {
-		n, err := text.Read(one)
-		for _, b := range one[:n] {
-			if offset--; offset < 0 && !strings.ContainsRune(" \t\r\n,:", rune(b)) {
-				return line
-			}
-			if b == '\n' {
-				line++
-			}
-		}
-		if err != nil {
-			return line
-		}
-	}
 }

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"microcosm/loadgen"
+	"microcosm/loadgen/internal/textfile"
 )
 
 // table reads a CSV file row by row and knows its columns by name, in any case
@@ -29,9 +32,9 @@ type table struct {
 // openTable opens a table and reads its header. It returns nil, and notes why,
 // where that is impossible.
 func openTable(path string, m *mistakes) *table {
-	path, text, err := openEither(path)
+	path, text, err := textfile.OpenEither(path)
 	if err != nil {
-		m.add(Mistake{File: path, Problem: readProblem(err), Err: err})
+		m.add(loadgen.FileError{File: path, Problem: textfile.Problem(err), Err: err})
 		return nil
 	}
 	t := &table{path: path, text: text, csv: csv.NewReader(text), mistakes: m, indices: map[string]int{}}
@@ -52,13 +55,13 @@ func (t *table) readHeader() bool {
 	record, err := t.csv.Read()
 	switch {
 	case errors.Is(err, io.EOF):
-		t.mistakes.add(Mistake{File: t.path, Problem: "is empty; want a header and rows"})
+		t.mistakes.add(loadgen.FileError{File: t.path, Problem: "is empty; want a header and rows"})
 		return false
 	case err != nil:
 		t.readFailed(err)
 		return false
 	case strings.HasPrefix(record[0], "version https://git-lfs"):
-		t.mistakes.add(Mistake{File: t.path, Problem: "is a Git LFS pointer, not the trace; fetch the file itself with 'git lfs pull'"})
+		t.mistakes.add(loadgen.FileError{File: t.path, Problem: "is a Git LFS pointer, not the trace; fetch the file itself with 'git lfs pull'"})
 		return false
 	}
 	t.header = make([]string, len(record))
@@ -66,7 +69,7 @@ func (t *table) readHeader() bool {
 		name = strings.TrimSpace(name)
 		t.header[i] = name
 		if first, seen := t.indices[strings.ToLower(name)]; seen && name != "" {
-			t.mistakes.add(Mistake{File: t.path, Line: 1, Column: name, Problem: fmt.Sprintf("stands twice in the header, as column %d and %d; remove one", first+1, i+1)})
+			t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Column: name, Problem: fmt.Sprintf("stands twice in the header, as column %d and %d; remove one", first+1, i+1)})
 			return false
 		}
 		t.indices[strings.ToLower(name)] = i
@@ -81,7 +84,7 @@ func (t *table) columns(names ...string) ([]int, bool) {
 	for i, name := range names {
 		index, found := t.indices[strings.ToLower(name)]
 		if !found {
-			t.mistakes.add(Mistake{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column %s; it has %s", name, t.headerInShort())})
+			t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column %s; it has %s", name, t.headerInShort())})
 			complete = false
 		}
 		list[i] = index
@@ -113,7 +116,7 @@ func (t *table) next() bool {
 		}
 		t.rowLine, _ = t.csv.FieldPos(0)
 		if len(record) != len(t.header) {
-			t.mistakes.add(Mistake{File: t.path, Line: t.rowLine, Problem: fmt.Sprintf("has %d cells, the header %d; complete or remove the row", len(record), len(t.header))})
+			t.mistakes.add(loadgen.FileError{File: t.path, Line: t.rowLine, Problem: fmt.Sprintf("has %d cells, the header %d; complete or remove the row", len(record), len(t.header))})
 			continue
 		}
 		t.row, t.intact = record, true
@@ -127,17 +130,17 @@ func (t *table) next() bool {
 func (t *table) readFailed(err error) bool {
 	var syntax *csv.ParseError
 	if errors.As(err, &syntax) {
-		t.mistakes.add(Mistake{File: t.path, Line: syntax.Line, Problem: fmt.Sprintf("is not CSV: %v", syntax.Err), Err: err})
+		t.mistakes.add(loadgen.FileError{File: t.path, Line: syntax.Line, Problem: fmt.Sprintf("is not CSV: %v", syntax.Err), Err: err})
 		return true
 	}
-	t.mistakes.add(Mistake{File: t.path, Line: t.rowLine, Problem: readProblem(err), Err: err})
+	t.mistakes.add(loadgen.FileError{File: t.path, Line: t.rowLine, Problem: textfile.Problem(err), Err: err})
 	return false
 }
 
 // fail notes a mistake in a cell of this row.
 func (t *table) fail(column int, format string, args ...any) {
 	t.intact = false
-	t.mistakes.add(Mistake{File: t.path, Line: t.rowLine, Column: t.header[column], Problem: fmt.Sprintf(format, args...)})
+	t.mistakes.add(loadgen.FileError{File: t.path, Line: t.rowLine, Column: t.header[column], Problem: fmt.Sprintf(format, args...)})
 }
 
 // named notes a mistake where an identifier is empty.
@@ -187,13 +190,13 @@ func (t *table) numbered() ([]int, bool) {
 	var list []int
 	for i, s := range slots {
 		if want := slots[0].number + i; s.number != want {
-			t.mistakes.add(Mistake{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column %d, but %d to %d; restore it", want, slots[0].number, slots[len(slots)-1].number)})
+			t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column %d, but %d to %d; restore it", want, slots[0].number, slots[len(slots)-1].number)})
 			return nil, false
 		}
 		list = append(list, s.index)
 	}
 	if len(list) == 0 {
-		t.mistakes.add(Mistake{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no columns 1, 2, … with counts; it has %s", t.headerInShort())})
+		t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no columns 1, 2, … with counts; it has %s", t.headerInShort())})
 		return nil, false
 	}
 	return list, true
