@@ -255,6 +255,26 @@ func TestEquivalence(t *testing.T) {
 	require.Equal(t, 1.0, c.P)
 }
 
+// Of mean(x) − c·mean(y), a Welch test of x and the values of y times c.
+func TestEquivalenceCountsTheScatterOfTheReference(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(84, 1))
+	x, y := normals(rng, 12, 10, 1), normals(rng, 6, 10, 4)
+	var p float64
+	for _, factor := range []float64{.5, 1.5} {
+		scaled := make([]float64, len(y))
+		for i, v := range y {
+			scaled[i] = factor * v
+		}
+		c, err := metrics.WelchT(x, scaled)
+		require.NoError(t, err)
+		p = max(p, c.P/2)
+	}
+	c, err := metrics.Equivalence(x, y, .5)
+	require.NoError(t, err)
+	require.InDelta(t, p, c.P, 1e-12)
+}
+
 func TestComparisonsRefuse(t *testing.T) {
 	t.Parallel()
 	good := []float64{1, 2, 3}

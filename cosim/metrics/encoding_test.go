@@ -72,6 +72,7 @@ func TestHistogramEncodingRefuses(t *testing.T) {
 		"version 2, this program reads 1":        {2, 0},
 		"the buckets do not add up to the count": set(1, 4),
 		"minimum or maximum outside of":          set(2, 4),
+		"minimum or maximum outside":             set(3, 0x83),
 		"the sum does not agree":                 set(5, 0x87),
 		"a negative variance":                    set(10, 0),
 		"more bytes than needed":                 valid(func(b []byte) []byte { return append(b, 0) }),

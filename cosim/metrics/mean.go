@@ -76,15 +76,10 @@ func moments(values []float64) (mean, variance float64) {
 		mean += v - values[0]
 	}
 	mean = values[0] + mean/n
-	var squares, rest float64
 	for _, v := range values {
-		d := v - mean
-		squares += d * d
-		rest += d
+		variance += (v - mean) * (v - mean)
 	}
-	// The second term corrects the rounding of the mean: Chan, Golub and LeVeque,
-	// The American Statistician 37 (1983), algorithm (1.7).
-	return mean, (squares - rest*rest/n) / (n - 1)
+	return mean, variance / (n - 1)
 }
 
 func validLevel(level float64) bool { return level > 0 && level < 1 }

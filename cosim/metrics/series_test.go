@@ -220,6 +220,43 @@ func addN(add func(float64), n int, draw func() float64) {
 	}
 }
 
+// 32 batches of known means: the interval by the formulas, term by term.
+func TestEstimateMeanByHand(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(2, 33))
+	var s metrics.Series
+	y := make([]float64, 32)
+	x := 1.
+	for i := range y {
+		x = .3*x + rng.ExpFloat64() // skewed and mildly correlated
+		y[i] = x
+		addN(s.Add, 5, func() float64 { return x })
+	}
+	warmUp, settled := s.WarmUp()
+	require.True(t, settled)
+	require.Zero(t, warmUp, "another seed is needed")
+
+	mean, variance := stat.MeanVariance(y, nil)
+	var lag1 float64
+	for i := range y[1:] {
+		lag1 += (y[i] - mean) * (y[i+1] - mean) / (31 * variance)
+	}
+	require.Greater(t, lag1, .05, "another seed is needed")
+	beta := stat.Skew(y, nil) / (6 * math.Sqrt(32))
+	require.Greater(t, beta, .02, "another seed is needed")
+	unskewed := func(z float64) float64 { return (math.Cbrt(1+6*beta*(z-beta)) - 1) / (2 * beta) }
+	standardError := math.Sqrt((1 + lag1) / (1 - lag1) * variance / 32)
+
+	e := s.EstimateMean(.95)
+	require.True(t, e.OK(), e)
+	require.InDelta(t, mean, e.Est, 1e-12)
+	require.InDelta(t, mean-unskewed(2.0395134)*standardError, e.Lo, 1e-6)
+	require.InDelta(t, mean-unskewed(-2.0395134)*standardError, e.Hi, 1e-6)
+	require.Greater(t, e.Hi-e.Est, e.Est-e.Lo, "longer towards the long tail")
+	require.EqualValues(t, 160, e.N)
+	require.InDelta(t, (1+lag1)/(1-lag1)*5*variance/(variance*31*5/159), s.AutocorrelationTime(), 1e-9)
+}
+
 func TestACorrelatedRunIsRefused(t *testing.T) {
 	t.Parallel()
 	const runs = 100
