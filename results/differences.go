@@ -13,9 +13,14 @@ import (
 func differences(old, sample servicetime.Sample) []string {
 	var list []string
 	add := func(name string, given, kept any) {
-		if given != kept {
-			list = append(list, fmt.Sprintf("%s %v is %v in the store", name, given, kept))
+		if given == kept {
+			return
 		}
+		verb := "%v"
+		if _, isText := given.(string); isText {
+			verb = "%q"
+		}
+		list = append(list, fmt.Sprintf("%s "+verb+" is "+verb+" in the store", name, given, kept))
 	}
 	add("seed", sample.Seed, old.Seed)
 	add("status", sample.Status, old.Status)

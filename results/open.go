@@ -47,14 +47,19 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if path == "" {
 		return nil, errors.New("open store: no file named")
 	}
+	// Connections are opened when they are needed, whatever the folder is then.
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if err := prepare(ctx, path, options); err != nil {
 		return nil, err
 	}
 	s, err := connect(path, options)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.admit(ctx)
 	}
-	if err := s.admit(ctx); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -170,61 +175,68 @@ func connect(path string, options Options) (*Store, error) {
 	if s.patience == 0 {
 		s.patience = DefaultPatience
 	}
-	wait := fmt.Sprint(turn.Milliseconds())
-	reading := []string{"mode", "ro", "_query_only", "true", "_busy_timeout", fmt.Sprint(s.patience.Milliseconds())}
+	// mode=rw, never rwc: if the file vanished meanwhile, that is an error. It
+	// is also the mode of readers, since the last connection to close must be
+	// able to remove the log; query_only is what keeps them from writing.
+	reading := []string{"mode", "rw", "_query_only", "true", "_busy_timeout", fmt.Sprint(s.patience.Milliseconds())}
 	if options.ReadOnly && isSealed(path) {
-		reading = append(reading, "immutable", "1")
+		reading = sealed
 	}
 	var err error
-	if s.reader, err = sql.Open("sqlite3", dsn(path, reading...)); err != nil {
-		return nil, s.wrap("open store "+path, err)
+	if s.reader, err = openPool(path, readers, reading...); err != nil || options.ReadOnly {
+		return s, err
 	}
-	s.reader.SetMaxOpenConns(readers)
-	s.reader.SetMaxIdleConns(readers)
-	if options.ReadOnly {
-		return s, nil
-	}
-	// mode=rw, never rwc: if the file vanished meanwhile, that is an error.
-	s.writer, err = sql.Open("sqlite3", dsn(path, "mode", "rw", "_journal_mode", "WAL", "_synchronous", "FULL",
-		"_foreign_keys", "true", "_txlock", "immediate", "_busy_timeout", wait))
+	s.writer, err = openPool(path, 1, "mode", "rw", "_journal_mode", "WAL", "_synchronous", "FULL",
+		"_foreign_keys", "true", "_txlock", "immediate", "_busy_timeout", fmt.Sprint(turn.Milliseconds()))
+	return s, err
+}
+
+// sealed opens a file that nobody writes to, without a log beside it.
+var sealed = []string{"mode", "ro", "immutable", "1"}
+
+func openPool(path string, connections int, parameters ...string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", dsn(path, parameters...))
 	if err != nil {
-		return nil, s.wrap("open store "+path, errors.Join(err, s.reader.Close()))
+		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer.SetMaxOpenConns(1)
-	return s, nil
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
 }
 
 // isSealed reports that SQLite cannot keep its log beside the file, and that
 // none is waiting there: then the file can be read as it is.
 func isSealed(path string) bool {
-	if unix.Access(filepath.Dir(path), unix.W_OK) == nil {
-		return false
-	}
-	_, err := os.Stat(path + "-wal")
-	return errors.Is(err, fs.ErrNotExist)
+	return unix.Access(filepath.Dir(path), unix.W_OK) != nil && !hasLog(path)
 }
 
-// admit checks the schema version, and migrates an older store.
+// hasLog reports that a process uses the store, or ended without closing it.
+func hasLog(path string) bool {
+	_, err := os.Stat(path + "-wal")
+	return err == nil
+}
+
+// admit checks the schema version before anything may be written, and migrates
+// an older store.
 func (s *Store) admit(ctx context.Context) error {
 	found, known, err := s.versions(ctx)
-	if err != nil {
+	if err != nil || found == known {
 		return err
-	}
-	if found == known {
-		return nil
 	}
 	if found > known || s.writer == nil {
 		return &VersionError{Path: s.path, Found: found, Known: known}
 	}
+	doing := fmt.Sprintf("bring store %s from schema %d to %d", s.path, found, known)
 	unlock, err := lockFolder(ctx, filepath.Dir(s.path))
 	if err != nil {
-		return fmt.Errorf("bring store %s from schema %d to %d: %w", s.path, found, known, err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	err = migrate(ctx, s.writer)
-	return s.wrap(fmt.Sprintf("bring store %s from schema %d to %d", s.path, found, known), errors.Join(err, unlock()))
+	return s.wrap(doing, errors.Join(err, unlock()))
 }
 
 // versions returns the schema version of the file and the newest one known.
+// Where nobody uses the file it looks without leaving a trace.
 func (s *Store) versions(ctx context.Context) (found, known int64, err error) {
 	provider, err := newProvider(s.reader)
 	if err != nil {
@@ -233,7 +245,20 @@ func (s *Store) versions(ctx context.Context) (found, known int64, err error) {
 	for _, source := range provider.ListSources() {
 		known = max(known, source.Version)
 	}
-	err = s.reader.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&found)
+	const query = "SELECT coalesce(max(version_id), 0) FROM " + versionTable + " WHERE is_applied"
+	if !hasLog(s.path) {
+		db, err := openPool(s.path, 1, sealed...)
+		if err != nil {
+			return 0, 0, err
+		}
+		err = db.QueryRowContext(ctx, query).Scan(&found)
+		err = errors.Join(err, db.Close())
+		// A log that is there now means that the file may have changed meanwhile.
+		if err == nil || !hasLog(s.path) {
+			return found, known, s.wrap("open store "+s.path, err)
+		}
+	}
+	err = s.reader.QueryRowContext(ctx, query).Scan(&found)
 	return found, known, s.wrap("open store "+s.path, err)
 }
 
@@ -262,15 +287,14 @@ func lockFolder(ctx context.Context, folder string) (unlock func() error, err er
 	}
 }
 
-// dsn names a file and its parameters, given as name, value pairs.
+// dsn names a file, by its absolute path, and its parameters, given as name,
+// value pairs.
 func dsn(path string, parameters ...string) string {
 	values := url.Values{}
 	for i := 0; i+1 < len(parameters); i += 2 {
 		values.Set(parameters[i], parameters[i+1])
 	}
-	// Opaque keeps a relative path relative; the escaping keeps a '?' or '%' in it.
-	escaped := (&url.URL{Path: path}).EscapedPath()
-	return (&url.URL{Scheme: "file", Opaque: escaped, RawQuery: values.Encode()}).String()
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: values.Encode()}).String()
 }
 
 func isBusy(err error) bool {

@@ -41,15 +41,17 @@ type Store struct {
 	reader   *sql.DB
 }
 
-// Path returns the file's path as given to Open.
+// Path returns the file's absolute path.
 func (s *Store) Path() string { return s.path }
 
 // Close releases the file. Calls in progress end with an error.
 func (s *Store) Close() error {
-	err := s.reader.Close()
-	if s.writer != nil {
-		// The writer closes last, so that it can fold the log into the file.
-		err = errors.Join(err, s.writer.Close())
+	var err error
+	// The writer closes last, so that it can fold the log into the file.
+	for _, pool := range []*sql.DB{s.reader, s.writer} {
+		if pool != nil {
+			err = errors.Join(err, pool.Close())
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)

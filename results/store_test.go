@@ -3,8 +3,6 @@ package results_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -53,10 +51,12 @@ func sample(k servicetime.Key, n int) servicetime.Sample {
 	}
 }
 
-func many(k servicetime.Key, n int) []servicetime.Sample {
+func many(k servicetime.Key, n int) []servicetime.Sample { return manyFrom(k, 0, n) }
+
+func manyFrom(k servicetime.Key, from, n int) []servicetime.Sample {
 	list := make([]servicetime.Sample, n)
 	for i := range list {
-		list[i] = sample(k, i)
+		list[i] = sample(k, from+i)
 	}
 	return list
 }
@@ -107,22 +107,22 @@ func TestSamplesOfOtherKeysAreNeverReturned(t *testing.T) {
 func TestPutRefusesOtherContentUnderTheSameNumber(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*servicetime.Sample){
-		"seed 42":          func(s *servicetime.Sample) { s.Seed = 42 },
-		"status censored":  func(s *servicetime.Sample) { s.Status, s.Reason = servicetime.Censored, "hung" },
-		"round_trip 77":    func(s *servicetime.Sample) { s.RoundTrip = 77 },
-		"null_call 77":     func(s *servicetime.Sample) { s.Null = 77 },
-		"busy 77":          func(s *servicetime.Sample) { s.Busy = 77 },
-		"cycles 77":        func(s *servicetime.Sample) { s.Counters[servicetime.CounterCycles] = 77 },
-		"counter cycles":   func(s *servicetime.Sample) { delete(s.Counters, servicetime.CounterCycles) },
-		"counter new":      func(s *servicetime.Sample) { s.Counters["new"] = 0 },
-		"host elsewhere":   func(s *servicetime.Sample) { s.Provenance.Host = "elsewhere" },
-		"boot another":     func(s *servicetime.Sample) { s.Provenance.Boot = "another" },
-		"restore another":  func(s *servicetime.Sample) { s.Provenance.Restore = "another" },
-		"simulator_digest": func(s *servicetime.Sample) { s.Provenance.SimulatorDigest = "another" },
-		"backend gem5":     func(s *servicetime.Sample) { s.Provenance.Backend = "gem5" },
-		"cost 1ns":         func(s *servicetime.Sample) { s.Provenance.Cost = 1 },
-		"note another":     func(s *servicetime.Sample) { s.Provenance.Note = "another" },
-		"measured":         func(s *servicetime.Sample) { s.Provenance.Measured = time.Unix(0, 0) },
+		"seed 42":           func(s *servicetime.Sample) { s.Seed = 42 },
+		"status censored":   func(s *servicetime.Sample) { s.Status, s.Reason = servicetime.Censored, "hung" },
+		"round_trip 77":     func(s *servicetime.Sample) { s.RoundTrip = 77 },
+		"null_call 77":      func(s *servicetime.Sample) { s.Null = 77 },
+		"busy 77":           func(s *servicetime.Sample) { s.Busy = 77 },
+		"cycles 77":         func(s *servicetime.Sample) { s.Counters[servicetime.CounterCycles] = 77 },
+		"counter cycles":    func(s *servicetime.Sample) { delete(s.Counters, servicetime.CounterCycles) },
+		"counter new":       func(s *servicetime.Sample) { s.Counters["new"] = 0 },
+		`host "elsewhere"`:  func(s *servicetime.Sample) { s.Provenance.Host = "elsewhere" },
+		`boot "another"`:    func(s *servicetime.Sample) { s.Provenance.Boot = "another" },
+		`restore "another"`: func(s *servicetime.Sample) { s.Provenance.Restore = "another" },
+		"simulator_digest":  func(s *servicetime.Sample) { s.Provenance.SimulatorDigest = "another" },
+		`backend "gem5"`:    func(s *servicetime.Sample) { s.Provenance.Backend = "gem5" },
+		"cost 1ns":          func(s *servicetime.Sample) { s.Provenance.Cost = 1 },
+		`note "another"`:    func(s *servicetime.Sample) { s.Provenance.Note = "another" },
+		"measured":          func(s *servicetime.Sample) { s.Provenance.Measured = time.Unix(0, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -238,31 +238,8 @@ func TestCancelledCallsEndWithTheContextsError(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestPathsThatLookLikeParameters(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"a?mode=memory", "per%20cent", "hash#tag", "with space", "ümläut.db", "a&b=c"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			folder := t.TempDir()
-			s, err := results.Open(t.Context(), filepath.Join(folder, name), results.Options{})
-			require.NoError(t, err)
-			require.NoError(t, s.Put(t.Context(), sample(key(nil), 0)))
-			require.NoError(t, s.Close())
-			entries, err := os.ReadDir(folder)
-			require.NoError(t, err)
-			require.Len(t, entries, 1, "one file, its log folded in")
-			require.Equal(t, name, entries[0].Name())
-		})
-	}
-}
-
-func TestOpenInAFolderThatDoesNotExist(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "cache", "microcosm", "store.db")
-	_, err := results.Open(t.Context(), path, results.Options{})
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorContains(t, err, "create that folder")
-	require.NoDirExists(t, filepath.Dir(path))
-	openAt(t, path, results.Options{MakeParent: true})
-	require.FileExists(t, path)
+func contextCancelled(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx, cancel
 }

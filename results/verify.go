@@ -76,8 +76,12 @@ func (v *verifier) references(ctx context.Context, tx *sql.Tx) error {
 		var table, parent string
 		var row, constraint sql.NullInt64
 		err := r.Scan(&table, &row, &parent, &constraint)
+		which := "a row" // counters have no numbers
+		if row.Valid {
+			which = fmt.Sprintf("row %d", row.Int64)
+		}
 		if err == nil {
-			v.damage("row %d of %s refers to a missing row of %s", row.Int64, table, parent)
+			v.damage("%s of %s refers to a missing row of %s", which, table, parent)
 		}
 		return err
 	})

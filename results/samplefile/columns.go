@@ -12,16 +12,18 @@ import (
 // nameColumns finds out what each column means.
 func (r *textReader) nameColumns(names []string) {
 	for i, name := range names {
-		name = strings.TrimSpace(name)
+		if !strings.HasPrefix(name, counterPrefix) { // a counter's name may end in a space
+			name = strings.TrimSpace(name)
+		}
 		c, meaning := columnOf(name)
-		switch {
-		case c == nil:
+		if c == nil {
 			r.at(r.line+1, "unknown column %q (number %d): want condition, a time such as service_ms or round_trip_ps, or one of those in FORMAT.md", name, i+1)
 			c = &column{name: name, set: func(*servicetime.Sample, string) error { return nil }}
-		case r.named[meaning] > 0:
+		} else if r.named[meaning] > 0 {
 			r.at(r.line+1, "column %q: %s is given already in line %d", name, meaning, r.named[meaning])
+		} else {
+			r.named[meaning] = r.line + 1
 		}
-		r.named[meaning] = r.line + 1
 		r.columns = append(r.columns, *c)
 	}
 }

@@ -1,0 +1,96 @@
+package results_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/servicetime"
+	"microcosm/results"
+)
+
+// olderSchemas are the schema versions before the newest, each with a store
+// dumped as a program of that version left it.
+var olderSchemas = []int{1, 2}
+
+// older rebuilds the dumped store of a schema version.
+func older(t testing.TB, schema int) string {
+	t.Helper()
+	dump, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("schema-%d.sql", schema)))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "store.db")
+	query(t, path, string(dump), "PRAGMA journal_mode = WAL")
+	return path
+}
+
+// dumped returns the samples that every dumped store holds.
+func dumped() (warm, censored []servicetime.Sample) {
+	hung := sample(key(func(k *servicetime.Key) { k.Condition = servicetime.LukewarmAfter(4) }), 0)
+	hung.Status, hung.Reason = servicetime.Censored, "hung\nfor good"
+	return many(key(nil), 4), []servicetime.Sample{hung}
+}
+
+func TestEveryOlderSchemaHasItsDump(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("migrations/*.sql")
+	require.NoError(t, err)
+	require.Len(t, olderSchemas, len(scripts)-1, "a new migration needs a dump of the schema before it in testdata")
+}
+
+func TestAnOlderStoreIsBroughtToTheNewestSchema(t *testing.T) {
+	t.Parallel()
+	warm, censored := dumped()
+	for _, schema := range olderSchemas {
+		t.Run(fmt.Sprint(schema), func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			s := openAt(t, older(t, schema), results.Options{MustExist: true})
+			got, err := s.Samples(ctx, warm[0].Key)
+			require.NoError(t, err)
+			require.Equal(t, warm, got)
+			got, err = s.Samples(ctx, censored[0].Key)
+			require.NoError(t, err)
+			require.Equal(t, censored, got)
+			requireSound(t, s)
+
+			require.NoError(t, s.Put(ctx, warm...), "the samples are still known")
+			require.NoError(t, s.PutCollection(ctx, "recorded", "d2", warm[:1]))
+			_, err = s.PutRun(ctx, results.Run{Scenario: "s", Result: []byte("{}")})
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestAnOlderStoreCannotBeReadWithoutMigration(t *testing.T) {
+	t.Parallel()
+	for _, schema := range olderSchemas {
+		path := older(t, schema)
+		before := contents(t, filepath.Dir(path))
+		_, err := results.Open(t.Context(), path, results.Options{ReadOnly: true})
+		var version *results.VersionError
+		require.ErrorAs(t, err, &version)
+		require.EqualValues(t, schema, version.Found)
+		require.ErrorContains(t, err, "open it once for writing")
+		require.Equal(t, before, contents(t, filepath.Dir(path)))
+	}
+}
+
+func TestProcessesMigrateAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	path := older(t, 1)
+	var wait []func()
+	for range 4 {
+		wait = append(wait, start(t, "open", path))
+	}
+	for _, w := range wait {
+		w()
+	}
+	warm, _ := dumped()
+	s := openAt(t, path, results.Options{ReadOnly: true})
+	got, err := s.Samples(t.Context(), warm[0].Key)
+	require.NoError(t, err)
+	require.Equal(t, warm, got)
+}

@@ -1,0 +1,67 @@
+package results_test
+
+import (
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"microcosm/results"
+)
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ctx := t.Context()
+	run := results.Run{
+		Name: "quickstart", Scenario: "sha256:aa", Seed: 1<<63 + 5, Samples: "sha256:bb", Result: []byte("{ \"p99\":\t1.50 }\n"),
+		Version: "1.0", Host: "node-1", Finished: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Elapsed: 1500 * time.Millisecond,
+	}
+	id, err := s.PutRun(ctx, run)
+	require.NoError(t, err)
+	again := run
+	again.Host, again.Elapsed = "node-2", time.Hour
+	same, err := s.PutRun(ctx, again)
+	require.NoError(t, err)
+	require.Equal(t, id, same, "the same result of the same run is one row")
+
+	different := run
+	different.Result = []byte("{}")
+	other, err := s.PutRun(ctx, different)
+	require.NoError(t, err)
+	require.NotEqual(t, id, other, "a run that does not repeat itself must show")
+
+	run.ID = id
+	got, err := s.Run(ctx, id)
+	require.NoError(t, err)
+	require.Equal(t, run, got, "the result to the byte")
+
+	list, err := s.Runs(ctx, "sha256:aa")
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Nil(t, list[0].Result)
+	list, err = s.Runs(ctx, "")
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	list, err = s.Runs(ctx, "sha256:cc")
+	require.NoError(t, err)
+	require.Empty(t, list)
+
+	_, err = s.Run(ctx, 99)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	requireSound(t, s)
+}
+
+func TestPutRunRefuses(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for name, run := range map[string]results.Run{
+		"no scenario":   {Result: []byte("{}")},
+		"no JSON":       {Scenario: "s", Result: []byte("p99=1")},
+		"negative time": {Scenario: "s", Result: []byte("{}"), Elapsed: -1},
+	} {
+		_, err := s.PutRun(t.Context(), run)
+		require.Error(t, err, name)
+	}
+}
