@@ -22,13 +22,20 @@ type checker struct {
 var checkers = map[string]checker{
 	"aes":            compare(checkAES),
 	"auth":           compare(checkAuth),
+	"convert":        compare(checkConvert),
+	"currencies":     compare(checkCurrencies),
 	"empty":          {run: checkEmpty},
 	"fibonacci":      compare(checkFibonacci),
 	"geo":            compare(checkGeo),
+	"product":        compare(checkProduct),
+	"products":       compare(checkProducts),
 	"profile":        compare(checkProfile),
 	"rate":           compare(checkRate),
 	"recommendation": compare(checkRecommendation),
+	"recommended":    compare(checkRecommended),
 	"reservation":    compare(checkReservation),
+	"search":         compare(checkSearch),
+	"tracking":       compare(checkTracking),
 	"user":           compare(checkUser),
 }
 

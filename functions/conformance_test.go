@@ -18,12 +18,15 @@ import (
 	"microcosm/functions"
 )
 
-// install builds and installs all functions once per test process.
+// install builds all functions where the product looks for them, which takes no
+// time if nothing changed.
 func install(t *testing.T) string {
 	t.Helper()
-	root := t.TempDir()
-	out, err := exec.Command("make", "-s", "install", "DESTDIR="+root).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	root, err := filepath.Abs("../bin/functions")
+	require.NoError(t, err)
+	cmd := exec.Command("make", "-s", "install", "DESTDIR="+root)
+	cmd.Stderr = os.Stderr // what could not be installed and why
+	require.NoError(t, cmd.Run())
 	return root
 }
 
@@ -168,6 +171,9 @@ func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 	}
 }
 
+// chance names the classes whose replies contain random numbers.
+var chance = map[string]bool{"paymentservice default": true, "paymentservice vswarm": true, "shippingservice ship": true}
+
 func drive(t *testing.T, client *functions.Client, f *functions.Function, class string, n int) {
 	t.Helper()
 	call, err := f.Call(class, 7, n)
@@ -186,6 +192,9 @@ func drive(t *testing.T, client *functions.Client, f *functions.Function, class 
 		}
 		mutated := append([]byte(nil), reply...)
 		mutated[i] ^= 1
+		if chance[f.Name+" "+class] { // another digit may be as right
+			mutated[i] ^= 0x81
+		}
 		err := call.Check(mutated)
 		require.Error(t, err, "class %s: byte %d of the reply is flipped", class, i)
 		require.True(t, errors.Is(err, functions.ErrWrongReply))
