@@ -110,11 +110,15 @@ var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 var reserved = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
 
 // quote writes text so that YAML reads it as text: in double quotes, whose
-// escapes are those of JSON, unless it is a plain word.
+// escapes can be those of JSON, unless it is a plain word.
 func quote(text string) string {
 	if plain.MatchString(text) && !reserved.MatchString(text) {
 		return text
 	}
+	return quoted(text)
+}
+
+func quoted(text string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

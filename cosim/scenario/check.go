@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,11 +76,11 @@ func (g *NodeGroup) check(r *reader, p place) {
 }
 
 func (c *Cluster) check(r *reader, p place) {
-	names := map[string]string{}
-	for i, g := range c.Nodes {
-		item := p.child("nodes").item(i)
-		r.checkUnique(item, names, "node", g.Name, g.Count)
+	var names []named
+	for _, g := range c.Nodes {
+		names = append(names, named{g.Name, g.Count})
 	}
+	r.checkNames(p.child("nodes"), names)
 }
 
 func (f *Fidelity) check(r *reader, p place) {
@@ -161,10 +162,14 @@ func (w *Workload) check(r *reader, p place) {
 	if w.Map != nil && w.Trace == nil && r.sound(p, "trace") {
 		r.wrong(p.child("map"), "joins the functions of a trace: add trace, or remove map")
 	}
-	names := map[string]string{}
-	for i, f := range w.Functions {
-		r.checkUnique(p.child("functions").item(i), names, "function", f.Name, f.Copies)
+	var names []named
+	for _, f := range w.Functions {
+		if f.Copies == 1 {
+			f.Copies = 0 // it carries no number
+		}
+		names = append(names, named{f.Name, f.Copies})
 	}
+	r.checkNames(p.child("functions"), names)
 	w.checkTimes(r, p)
 }
 
@@ -287,30 +292,40 @@ func (r *reader) checkWord(p place, word string) {
 	}
 }
 
-// checkUnique reports a name that another item has, its numbered copies
-// included.
-func (r *reader) checkUnique(item place, taken map[string]string, what, name string, count int) {
-	if name == "" || !r.sound(item, "name", "count", "copies") {
-		return
-	}
-	for _, full := range numbered(what, name, count) {
-		if other, twice := taken[full]; twice {
-			r.wrong(item.child("name"), "%s has a %s %q already: give each its own name", other, what, full)
-			return
+// named is the name of an item, and of how many numbered copies; 0 if it stands
+// alone, without a number.
+type named struct {
+	name   string
+	copies int
+}
+
+// checkNames reports names that two items of a list would share, their numbered
+// copies included.
+func (r *reader) checkNames(list place, names []named) {
+	alone, many := map[string]int{}, map[string]int{}
+	for i, n := range names {
+		known := alone
+		if n.copies > 0 {
+			known = many
 		}
-		taken[full] = item.path
+		if first, twice := known[n.name]; twice && n.name != "" {
+			r.wrong(list.item(i).child("name"), "%s is called %q too: give each its own name", list.item(first).path, n.name)
+			continue
+		}
+		known[n.name] = i
+	}
+	for i, n := range names {
+		dash := strings.LastIndex(n.name, "-")
+		if n.copies > 0 || dash < 0 {
+			continue
+		}
+		number, err := strconv.Atoi(n.name[dash+1:])
+		first, numbers := many[n.name[:dash]]
+		if err == nil && numbers && number < names[first].copies && numbered(n.name[:dash], number) == n.name {
+			r.wrong(list.item(i).child("name"), "a copy of %s is called %q too: give each its own name", list.item(first).path, n.name)
+		}
 	}
 }
 
-// numbered returns the names of count copies: nodes always carry a number,
-// functions where there are several.
-func numbered(what, name string, count int) []string {
-	if what == "function" && count == 1 {
-		return []string{name}
-	}
-	names := make([]string, count)
-	for i := range names {
-		names[i] = fmt.Sprintf("%s-%d", name, i)
-	}
-	return names
-}
+// numbered returns the name of one of several copies.
+func numbered(name string, i int) string { return name + "-" + strconv.Itoa(i) }

@@ -59,7 +59,11 @@ func (s *Scenario) Demand() (*Demand, error) {
 		traced[f.Name] = true
 	}
 	for _, f := range s.Workload.Functions {
-		for _, name := range numbered("function", f.Name, f.Copies) {
+		for i := range f.Copies {
+			name := f.Name
+			if f.Copies > 1 {
+				name = numbered(f.Name, i)
+			}
 			if traced[name] {
 				return nil, fmt.Errorf("the trace has a function %q too: give workload's another name", name)
 			}

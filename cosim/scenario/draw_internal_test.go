@@ -1,0 +1,187 @@
+package scenario
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"microcosm/cosim/servicetime"
+	"microcosm/loadgen"
+	"microcosm/loadgen/trace"
+)
+
+// drawScenario draws a valid scenario: every key of the schema takes part,
+// since it is filled along the same tags that the reader follows.
+func drawScenario(t *rapid.T) *Scenario {
+	s := &Scenario{}
+	fill(t, "", reflect.ValueOf(s).Elem())
+	s.Name = drawName(t, "name")
+	for i := range s.Cluster.Nodes {
+		g := &s.Cluster.Nodes[i]
+		g.Name, g.Memory = fmt.Sprintf("%s-%d-", g.Name, i), 0
+	}
+	for i := range s.Workload.Functions {
+		f := &s.Workload.Functions[i]
+		f.Name = fmt.Sprintf("%s_%d_", f.Name, i)
+		if f.Service == nil {
+			f.Function = rapid.SampledFrom([]string{"aes-go", "fibonacci-python", "auth-go"}).Draw(t, "function")
+			f.Input = rapid.SampledFrom([]string{"", "default"}).Draw(t, "input")
+		} else {
+			f.Function, f.Input = "", ""
+		}
+		f.Scaling = fixScaling(f.Scaling)
+	}
+	s.Cluster.Scaling = *fixScaling(&s.Cluster.Scaling)
+	w := &s.Workload
+	w.Map, w.Trace = nil, drawTrace(t)
+	if w.Trace != nil {
+		w.Duration = 0
+	} else {
+		w.Duration = time.Duration(rapid.Int64Range(1e9, 1e15).Draw(t, "duration"))
+	}
+	w.WarmUp = rapid.SampledFrom([]WarmUp{{}, {Time: 7 * time.Millisecond}, {Share: 0.07}, {Share: 0.29}}).Draw(t, "warm-up")
+	s.Fidelity.Platform = "skylake-x86"
+	s.Factors = rapid.SampledFrom([][]Factor{nil, nil, nil, {
+		{Name: "a b", Set: "cluster.load-balancing", Levels: Levels{"sticky", "random"}},
+		{Name: "true", Set: "fidelity.penalty", Levels: Levels{"0", "1", "1e-3"}},
+		{Name: "123", Set: "cluster.nodes[0].cores", Levels: Levels{"3"}},
+		{Name: "x", Set: "fidelity.platform", Levels: Levels{"12", "true", "null"}},
+	}}).Draw(t, "factors")
+	return s
+}
+
+func fixScaling(s *Scaling) *Scaling {
+	if s != nil && s.Kind == "concurrency" && s.Max >= 0 {
+		s.Max = max(s.Max, s.Min)
+	}
+	return s
+}
+
+func drawTrace(t *rapid.T) *Trace {
+	tr := &Trace{}
+	fill(t, "trace", reflect.ValueOf(tr).Elem())
+	tr.Format, tr.Path = trace.Azure2021, "testdata/tiny.csv"
+	return rapid.SampledFrom([]*Trace{nil, tr}).Draw(t, "trace or none")
+}
+
+var odd = rapid.SampledFrom([]string{"node", "Größe", "a b", "x: y", "- z", "#1", "{}", "12", "1e3", "yes", "null", "~", `"`, "'", "\\", "%", "@", "a\u2028b", "😀", "&a", "*", "!", "|", "a:", "_"})
+
+// drawName draws texts that a careless writer of YAML would not quote.
+func drawName(t *rapid.T, label string) string {
+	return rapid.Custom(func(t *rapid.T) string {
+		return odd.Draw(t, "a") + rapid.StringMatching(`[a-z:#/.-]{0,6}`).Draw(t, "b") + odd.Draw(t, "c")
+	}).Draw(t, label)
+}
+
+// fill draws every key of a struct.
+func fill(t *rapid.T, path string, v reflect.Value) {
+	if law, ok := v.Addr().Interface().(*Law); ok {
+		*law = drawLaw(t, path)
+		return
+	}
+	if a, ok := v.Addr().Interface().(*Arrivals); ok {
+		*a = drawArrivals(t, path)
+		return
+	}
+	for _, f := range fieldsOf(v.Type()) {
+		fillValue(t, path+"."+f.key, f, v.FieldByIndex(f.index))
+	}
+	if s, ok := v.Addr().Interface().(*Service); ok {
+		s.Law = drawLaw(t, path)
+	}
+}
+
+func fillValue(t *rapid.T, path string, f field, v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[Stage]():
+		law := drawLaw(t, path)
+		stages := []Stage{{}, {Measured: true}, {Law: &Law{Law: "deterministic", Mean: time.Second}}, {Law: &law}}
+		v.Set(reflect.ValueOf(rapid.SampledFrom(stages).Draw(t, path)))
+	case v.Type() == reflect.TypeFor[Levels](), v.Type() == reflect.TypeFor[[]string](), v.Type() == reflect.TypeFor[WarmUp]():
+	case v.Kind() == reflect.Pointer:
+		if rapid.Bool().Draw(t, path+" given") {
+			v.Set(reflect.New(v.Type().Elem()))
+			fillValue(t, path, f, v.Elem())
+		}
+	case v.Kind() == reflect.Slice:
+		n := rapid.IntRange(1, 3).Draw(t, path+" items")
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fill(t, fmt.Sprintf("%s[%d]", path, i), v.Index(i))
+		}
+	case v.Kind() == reflect.Struct:
+		fill(t, path, v)
+	default:
+		fillScalar(t, path, f, v)
+	}
+}
+
+func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
+	if f.also != "" && rapid.IntRange(0, 3).Draw(t, path+" also") == 0 {
+		setNumber(v, alsoValue(f.also))
+		return
+	}
+	switch {
+	case v.Kind() == reflect.Uint8:
+		v.SetUint(uint64(rapid.IntRange(1, len(f.words)).Draw(t, path)))
+	case len(f.words) > 0:
+		v.SetString(rapid.SampledFrom(f.words).Draw(t, path))
+	case f.key == "name" || f.key == "description":
+		v.SetString(drawName(t, path))
+	case v.Kind() == reflect.String:
+		v.SetString(rapid.SampledFrom([]string{"recorded", "a-b_c.d", "12", "true", "x@9f"}).Draw(t, path))
+	case v.Kind() == reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, path))
+	case v.Kind() == reflect.Uint64:
+		v.SetUint(rapid.Uint64().Draw(t, path))
+	case v.CanFloat():
+		v.SetFloat(rapid.Float64Range(0.5, 0.999).Draw(t, path))
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		v.SetInt(rapid.Int64Range(1000, 1e18).Draw(t, path))
+	default:
+		v.SetInt(rapid.Int64Range(1, 1000).Draw(t, path))
+	}
+}
+
+func drawLaw(t *rapid.T, path string) Law {
+	l := Law{
+		Law:  rapid.SampledFrom(servicetime.Laws()).Draw(t, path+" law"),
+		Mean: time.Duration(rapid.Int64Range(1, 1e15).Draw(t, path+" mean")),
+	}
+	switch l.Law {
+	case "lognormal", "hyperexponential":
+		l.CV = rapid.Float64Range(1.001, 100).Draw(t, path+" cv")
+	case "erlang":
+		l.Phases = rapid.IntRange(1, 1000).Draw(t, path+" phases")
+	}
+	return l
+}
+
+func drawArrivals(t *rapid.T, path string) Arrivals {
+	rate := func(label string) Rate { return Rate(rapid.Float64Range(1e-9, 1e6).Draw(t, path+label)) }
+	span := func(label string) time.Duration {
+		return time.Duration(rapid.Int64Range(1, 1e15).Draw(t, path+label))
+	}
+	a := Arrivals{
+		Process: loadgen.Kind(rapid.IntRange(int(loadgen.Constant), int(loadgen.Sine)).Draw(t, path+" process")),
+		Offset:  time.Duration(rapid.Int64Range(0, 1e12).Draw(t, path+" offset")),
+	}
+	if a.Process != loadgen.MMPP {
+		a.Rate = rate(" rate")
+	}
+	switch a.Process {
+	case loadgen.Pareto:
+		a.Shape = rapid.Float64Range(1.0001, 10).Draw(t, path+" shape")
+	case loadgen.Burst:
+		a.Size = rapid.IntRange(1, 100).Draw(t, path+" size")
+	case loadgen.Sine:
+		a.Amplitude, a.Period = Share(rapid.Float64Range(0, 1).Draw(t, path+" amplitude")), span(" period")
+	case loadgen.MMPP:
+		for i := range rapid.IntRange(2, 3).Draw(t, path+" states") {
+			a.States = append(a.States, State{Rate: rate(fmt.Sprint(" rate", i)), Sojourn: span(fmt.Sprint(" sojourn", i))})
+		}
+	}
+	return a
+}
