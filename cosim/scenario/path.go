@@ -44,6 +44,9 @@ func parsePath(path string) ([]step, error) {
 // written as one word or number, and the path taken apart.
 func scalarAt(path string) (field, []step, error) {
 	steps, err := parsePath(path)
+	if err != nil {
+		return field{}, nil, err
+	}
 	t, found := reflect.TypeFor[Scenario](), field{}
 	for _, s := range steps {
 		if t.Kind() == reflect.Pointer {
@@ -72,7 +75,7 @@ func scalarAt(path string) (field, []step, error) {
 	if t != reflect.TypeFor[Stage]() && !isScalar(t) {
 		return field{}, nil, fmt.Errorf("%s has keys or items below it: write the path of one value", path)
 	}
-	return found, steps, err
+	return found, steps, nil
 }
 
 // scalar returns a node for a text, written the way a field of the type is.
