@@ -89,7 +89,7 @@ func TestMeanRatesHold(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, p.Validate())
 			require.InDelta(t, 100, p.MeanRate(), 1e-9)
-			const horizon = 5000 // seconds, a whole number of periods
+			const horizon = 1000 // seconds, a whole number of periods
 			for seed := range uint64(4) {
 				n := len(all(p.Function("f", seconds(horizon)).Stream(seed)))
 				mean := 100. * horizon
@@ -145,7 +145,7 @@ func TestGapsFollowTheirLaw(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(3) {
-				at := all(c.process.Function("f", seconds(1000)).Stream(seed))
+				at := all(c.process.Function("f", seconds(400)).Stream(seed))
 				require.Greater(t, len(at), 10_000)
 				requireLaw(t, gaps(at), c.cdf)
 			}
@@ -161,7 +161,7 @@ func TestMMPPBurstiness(t *testing.T) {
 	want := 1 + 2*(a-b)*(a-b)*r*q/((r+q)*(r+q)*(a*q+b*r))*(1-(-math.Expm1(-(r+q)*window))/((r+q)*window))
 
 	p := loadgen.Process{Kind: loadgen.MMPP, States: []loadgen.State{{a, 2 * time.Second}, {b, time.Second}}}
-	const horizon = 300_000
+	const horizon = 60_000
 	counts := make([]float64, horizon/window)
 	for _, at := range all(p.Function("f", seconds(horizon)).Stream(7)) {
 		counts[int(at.Seconds()/window)]++
@@ -171,14 +171,14 @@ func TestMMPPBurstiness(t *testing.T) {
 		mean += n / float64(len(counts))
 		square += n * n / float64(len(counts))
 	}
-	require.InEpsilon(t, want, (square-mean*mean)/mean, .03)
-	require.InEpsilon(t, 28*window, mean, .01, "(40·2 + 4·1)/3 per second")
+	require.InEpsilon(t, want, (square-mean*mean)/mean, .05)
+	require.InEpsilon(t, 28*window, mean, .02, "(40·2 + 4·1)/3 per second")
 }
 
 func TestMMPPStartsInItsStationaryDistribution(t *testing.T) {
 	t.Parallel()
 	p := loadgen.Process{Kind: loadgen.MMPP, States: []loadgen.State{{1000, time.Hour}, {0, 3 * time.Hour}}}
-	const n = 4000
+	const n = 2000
 	on := 0
 	for seed := range uint64(n) {
 		if _, ok := p.Function("f", seconds(1)).Stream(seed).Next(); ok {
@@ -206,8 +206,8 @@ func TestRoundingBiasesNoRate(t *testing.T) {
 	t.Parallel()
 	// A mean gap of 1.5 ns: rounding each gap down would double the rate.
 	p := loadgen.Process{Kind: loadgen.Poisson, Rate: 1e9 / 1.5}
-	n := len(all(p.Function("f", 3_000_000).Stream(1)))
-	require.InDelta(t, 2_000_000, n, 4*math.Sqrt(2_000_000))
+	n := len(all(p.Function("f", 300_000).Stream(1)))
+	require.InDelta(t, 200_000, n, 4*math.Sqrt(200_000))
 }
 
 func TestStreamsKeepTheirContract(t *testing.T) {
@@ -221,7 +221,7 @@ func TestStreamsKeepTheirContract(t *testing.T) {
 
 		s, again := f.Stream(seed), f.Stream(seed)
 		last := des.Time(p.Offset)
-		for range 10_000 {
+		for range 2_000 {
 			a, ok := s.Next()
 			b, okAgain := again.Next()
 			require.Equal(t, ok, okAgain, "equal seeds give equal streams")

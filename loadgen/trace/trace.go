@@ -95,8 +95,9 @@ func (g Granularity) slot() time.Duration {
 
 // Options say what part of a trace is used, and how. Start from Defaults.
 type Options struct {
-	// Start and Length cut a window out of the trace; it becomes the beginning
-	// of time. Length 0 reaches to the trace's end.
+	// Start and Length cut a window out of the trace; its start becomes the
+	// beginning of time. Start counts from the file's first slot, or from time 0
+	// of rows with times. Length 0 reaches to the trace's end.
 	Start, Length time.Duration
 
 	IAT         IAT         // Azure 2019: where arrivals lie within a slot
