@@ -195,6 +195,13 @@ func TestWordsOfFormatAndGranularity(t *testing.T) {
 		require.NoError(t, back.UnmarshalText(text))
 		require.Equal(t, g, back)
 	}
+	for l := trace.Exponential; l <= trace.Equidistant; l++ {
+		var back trace.Law
+		text, err := l.MarshalText()
+		require.NoError(t, err)
+		require.NoError(t, back.UnmarshalText(text))
+		require.Equal(t, l, back)
+	}
 	_, err := trace.ParseFormat("huawei")
 	require.ErrorContains(t, err, `trace format "huawei": want one of azure2019, azure2021, iat`)
 	_, err = trace.ParseGranularity("hour")

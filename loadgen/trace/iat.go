@@ -23,6 +23,21 @@ var lawWords = [...]string{"invalid", "exponential", "uniform", "equidistant"}
 // String returns the word of the law.
 func (l Law) String() string { return word(lawWords[:], int(l)) }
 
+// ParseLaw reads what String writes, in any case, except "invalid".
+func ParseLaw(text string) (Law, error) {
+	i, err := parseWord("inter-arrival times", lawWords[:], text)
+	return Law(i), err
+}
+
+// MarshalText returns the word of the law.
+func (l Law) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText is ParseLaw.
+func (l *Law) UnmarshalText(text []byte) (err error) {
+	*l, err = ParseLaw(string(text))
+	return err
+}
+
 // IAT says where the arrivals of a slot lie: inter-arrival times as In-Vitro
 // draws them.
 type IAT struct {
@@ -47,13 +62,12 @@ func (a IAT) String() string {
 
 // ParseIAT reads what String writes, in any case, except "invalid".
 func ParseIAT(text string) (IAT, error) {
-	lower := strings.ToLower(text)
-	law, shift := strings.CutSuffix(lower, shiftSuffix)
-	i, err := parseWord("inter-arrival times", lawWords[:], law)
+	word, shift := strings.CutSuffix(strings.ToLower(text), shiftSuffix)
+	law, err := ParseLaw(word)
 	if err != nil {
 		return IAT{}, fmt.Errorf("%w, each with or without %s", err, shiftSuffix)
 	}
-	return IAT{Law: Law(i), Shift: shift}, nil
+	return IAT{Law: law, Shift: shift}, nil
 }
 
 // MarshalText returns what String returns.
