@@ -18,7 +18,10 @@ type Demand struct {
 	WarmUp    des.Time // what arrives earlier is not recorded
 	// Terminating says that the arrivals come from a trace, which ends by itself.
 	Terminating bool
-	Warnings    []string // what a trace's reader found odd, for people
+	// UnmappedShare is the share of the trace's expected invocations for which no
+	// measured function stands; 0 where nothing is to be mapped.
+	UnmappedShare float64
+	Warnings      []string // what was odd about the trace or its mapping, for people
 }
 
 // DemandFunction is one function and its arrivals. Its service time has one of
@@ -30,6 +33,7 @@ type DemandFunction struct {
 	Measured string   // function of the catalog; empty without
 	Input    string   // its input class
 	Traced   bool     // every arrival brings its duration; a measured function adds its penalty only
+	Unmapped string   // why no measured function stands for a trace's; empty otherwise
 
 	Concurrency int
 	QueueLimit  int // cluster.Unlimited without
@@ -51,7 +55,7 @@ func (s *Scenario) Demand() (*Demand, error) {
 	d := &Demand{Horizon: des.Time(s.Workload.Duration)}
 	if s.Workload.Trace != nil {
 		if err := s.demandTrace(d); err != nil {
-			return nil, fmt.Errorf("read workload.trace: %w", err)
+			return nil, err
 		}
 	}
 	traced := map[string]bool{}
@@ -119,7 +123,7 @@ func (s *Scenario) demandTrace(d *Demand) error {
 	t := s.Workload.Trace
 	w, err := trace.Read(t.Format, resolve(s.origin.folder(), t.Path), t.options())
 	if err != nil {
-		return err
+		return fmt.Errorf("read workload.trace: %w", err)
 	}
 	d.Horizon, d.Warnings, d.Terminating = w.Horizon, w.Warnings, true
 	for _, f := range w.Functions {
@@ -130,7 +134,10 @@ func (s *Scenario) demandTrace(d *Demand) error {
 		}
 		d.Functions = append(d.Functions, of)
 	}
-	return nil
+	if s.Workload.Map == nil {
+		return nil
+	}
+	return s.join(d, w.Functions)
 }
 
 // options returns how package trace is to read the trace.

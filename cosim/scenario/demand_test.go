@@ -193,3 +193,85 @@ func TestIdentityOfATraceInAFolder(t *testing.T) {
 	_, err = s.Identity()
 	require.ErrorContains(t, err, "workload.trace.path")
 }
+
+// mapped writes a trace of two functions in a folder, with what maps them, and
+// returns its demand.
+func mapped(t *testing.T, mapping string, files map[string]string) (*scenario.Demand, error) {
+	t.Helper()
+	folder := t.TempDir()
+	files["invocations.csv"] = "HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,http,3,0\no,a,g,http,0,1\n"
+	files["durations.csv"] = "HashOwner,HashApp,HashFunction,Average,Count,Minimum,Maximum,percentile_Average_0,percentile_Average_1,percentile_Average_25,percentile_Average_50,percentile_Average_75,percentile_Average_99,percentile_Average_100\n" +
+		"o,a,f,20,3,20,20,20,20,20,20,20,20,20\no,a,g,9000,1,9000,9000,9000,9000,9000,9000,9000,9000,9000\n"
+	files["memory.csv"] = "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb,AverageAllocatedMb_pct1,AverageAllocatedMb_pct5,AverageAllocatedMb_pct25,AverageAllocatedMb_pct50,AverageAllocatedMb_pct75,AverageAllocatedMb_pct95,AverageAllocatedMb_pct99,AverageAllocatedMb_pct100\n" +
+		"o,a,f,3,40,40,40,40,40,40,40,40,40\no,a,g,1,300,300,300,300,300,300,300,300,300\n"
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
+	}
+	s, err := scenario.Reader{Catalog: catalog(t)}.Parse(filepath.Join(folder, "x.yaml"), []byte(`
+cluster: {nodes: [{cores: 1}]}
+workload:
+  trace: {format: azure2019, path: .}
+  map: `+mapping+`
+fidelity: {platform: skylake-x86}
+`))
+	require.NoError(t, err)
+	return s.Demand()
+}
+
+func TestDemandMapsByTheMappersFile(t *testing.T) {
+	t.Parallel()
+	d, err := mapped(t, "{mapper: m.json}", map[string]string{
+		"m.json": `{"foa": {"proxy-function": "aes-go-100-101"}, "g": {"proxy-function": "no-such-go-5"}, "h": {"proxy-function": "auth-go"}}`,
+	})
+	require.NoError(t, err)
+	require.Equal(t, "aes-go", d.Functions[0].Measured)
+	require.Equal(t, "small", d.Functions[0].Input, "the class whose inputs are like that profile's")
+	require.True(t, d.Functions[0].Traced)
+	require.Equal(t, scenario.MiB(40), d.Functions[0].Memory, "the trace's")
+	require.Empty(t, d.Functions[1].Measured)
+	require.Contains(t, d.Functions[1].Unmapped, "no-such-go-5")
+	require.InDelta(t, .25, d.UnmappedShare, 1e-12, "one invocation of four")
+	require.Len(t, d.Warnings, 1, "the entry h")
+}
+
+func TestDemandFallsBackToTheDefaultInput(t *testing.T) {
+	t.Parallel()
+	d, err := mapped(t, "{mapper: m.json}", map[string]string{
+		"m.json": `{"f": {"proxy-function": "fibonacci-python-777-778"}, "g": {"proxy-function": "auth-go"}}`,
+	})
+	require.NoError(t, err)
+	require.Equal(t, "fibonacci-python", d.Functions[0].Measured)
+	require.Equal(t, "default", d.Functions[0].Input)
+	require.Equal(t, "auth-go", d.Functions[1].Measured)
+	require.Zero(t, d.UnmappedShare)
+	require.Len(t, d.Warnings, 1)
+	require.Contains(t, d.Warnings[0], "maps 1 of")
+}
+
+func TestDemandMapsByTheNearestProfile(t *testing.T) {
+	t.Parallel()
+	profile := func(millis, memory string) string {
+		return `{"duration": {"50-percentile": ` + millis + `}, "memory": {"50-percentile": ` + memory + `}}`
+	}
+	files := map[string]string{
+		"p.json": `{"aes-go-10-10": ` + profile("15", "40") + `, "aes-go-555-556": ` + profile("20", "40") + `}`,
+		"q.json": `{"auth-go": ` + profile("700", "23") + `}`,
+	}
+	d, err := mapped(t, "{profiles: [p.json, q.json]}", files)
+	require.NoError(t, err)
+	require.Equal(t, "aes-go", d.Functions[0].Measured)
+	require.Equal(t, "default", d.Functions[0].Input, "of a profile that can be measured, though another is nearer")
+	require.Contains(t, d.Functions[1].Unmapped, "more than 40 %")
+
+	d, err = mapped(t, "{profiles: p.json, error-cap: 10%}", files)
+	require.NoError(t, err)
+	require.InDelta(t, 1, d.UnmappedShare, 0)
+}
+
+func TestDemandShowsTheMappingsMistakes(t *testing.T) {
+	t.Parallel()
+	_, err := mapped(t, "{mapper: m.json}", map[string]string{"m.json": "{\n\"f\": 3}"})
+	require.ErrorContains(t, err, "m.json:2")
+	_, err = mapped(t, "{profiles: m.json}", map[string]string{"m.json": "{}"})
+	require.ErrorContains(t, err, "m.json")
+}

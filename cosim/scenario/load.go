@@ -55,15 +55,20 @@ type catalog struct{ *functions.Catalog }
 // shipped is read when the first scenario needs it.
 var shipped = sync.OnceValues(functions.Load)
 
-func (c catalog) lookup(name string) (*functions.Function, error) {
+// get returns the catalog, by default the one that ships with the product.
+func (c catalog) get() (*functions.Catalog, error) {
 	if c.Catalog != nil {
-		return c.Lookup(name)
+		return c.Catalog, nil
 	}
-	own, err := shipped()
+	return shipped()
+}
+
+func (c catalog) lookup(name string) (*functions.Function, error) {
+	known, err := c.get()
 	if err != nil {
 		return nil, err
 	}
-	return own.Lookup(name)
+	return known.Lookup(name)
 }
 
 // origin is what a scenario was read from.
