@@ -71,7 +71,7 @@ func missing(t *testing.T, catalog *functions.Catalog, f *functions.Function, ro
 }
 
 // run starts a process until the test ends, then asks it to end.
-func run(t *testing.T, name string, argv, env []string) {
+func run(t *testing.T, name string, argv, env []string) *os.Process {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
@@ -93,11 +93,13 @@ func run(t *testing.T, name string, argv, env []string) {
 			t.Errorf("%s does not end on SIGTERM", name)
 		}
 	})
+	return cmd.Process
 }
 
 // running is a function with its dependencies.
 type running struct {
 	client    *functions.Client
+	process   *os.Process
 	databases map[string]string // the addresses by name
 }
 
@@ -127,7 +129,7 @@ func start(t *testing.T, catalog *functions.Catalog, f *functions.Function, root
 	port := freePort(t)
 	argv, env, err := f.Command(root, port)
 	require.NoError(t, err)
-	run(t, f.Name, argv, append(env, addresses...))
+	r.process = run(t, f.Name, argv, append(env, addresses...))
 	r.client, err = functions.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", port))
 	require.NoError(t, err)
 	t.Cleanup(func() { r.client.Close() })
