@@ -48,11 +48,7 @@ type Layer struct {
 // Build returns every layer, in alphabetical order, from the cache where it was
 // built before from the same list and packages.
 func Build(ctx context.Context, o Options) ([]Layer, error) {
-	sub, err := fs.Sub(lists, "layers")
-	if err != nil {
-		return nil, err
-	}
-	layers, err := readLists(sub)
+	layers, err := productLists()
 	if err != nil {
 		return nil, err
 	}

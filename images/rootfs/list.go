@@ -103,6 +103,15 @@ func (l *list) directive(word, rest string) error {
 // local reports whether p is a clean path below the root.
 func local(p string) bool { return p != "." && fs.ValidPath(p) }
 
+// productLists returns the layers that this package has.
+func productLists() (map[string]list, error) {
+	fsys, err := fs.Sub(lists, "layers")
+	if err != nil {
+		return nil, err
+	}
+	return readLists(fsys)
+}
+
 // readLists returns every layer's list in fsys by name, with the removals that
 // hold for all added, after checking that they stand on one another properly.
 func readLists(fsys fs.FS) (map[string]list, error) {

@@ -1,0 +1,230 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"microcosm/images/cache"
+	"microcosm/images/ext4"
+	"microcosm/images/isa"
+	"microcosm/images/kernel"
+	"microcosm/images/rootfs"
+	"microcosm/images/tool"
+	"microcosm/images/tree"
+)
+
+const (
+	// spareBytes is the free space in an image. Guests mount it read-only.
+	spareBytes = 1 << 20
+
+	// spaceNeeded is the free space below which no image is begun.
+	spaceNeeded = 2 << 30
+)
+
+// Options says what to build and where from.
+type Options struct {
+	ISA     isa.ISA
+	Cache   *cache.Cache
+	Out     string    // directory of the products of this ISA
+	Agent   string    // Go package of the guest agent, as go build takes it
+	Staged  string    // directory with functions/ and layers/; empty: none
+	Jobs    int       // parallel compilations of the kernel
+	Nice    int       // niceness of the kernel's compilation
+	Refresh bool      // ask Debian for newer packages
+	Log     io.Writer // receives the output of the tools; may be nil
+}
+
+// BuildKernel builds the kernel into o.Out.
+func BuildKernel(ctx context.Context, o Options) (Kernel, error) {
+	built, err := kernel.Build(ctx, kernel.Options{ISA: o.ISA, Cache: o.Cache, Jobs: o.Jobs, Nice: o.Nice, Log: o.Log})
+	if err != nil {
+		return Kernel{}, err
+	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return Kernel{}, err
+	}
+	k := Kernel{Version: built.Version, Source: built.Key}
+	for _, file := range []struct {
+		from, name string
+		part       *Part
+	}{{built.ELF, elfName, &k.ELF}, {built.Image, imageName(o.ISA), &k.Image}, {built.Config, configName, &k.Config}} {
+		if err := place(file.from, filepath.Join(o.Out, file.name)); err != nil {
+			return Kernel{}, fmt.Errorf("write the kernel: %w", err)
+		}
+		if *file.part, err = filePart(o.Out, file.name); err != nil {
+			return Kernel{}, err
+		}
+	}
+	return k, nil
+}
+
+// place makes the file at to a copy of from: whole, or as it was before.
+func place(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := renameio.NewPendingFile(to, renameio.WithPermissions(0o644))
+	if err != nil {
+		return err
+	}
+	defer out.Cleanup() // does nothing once the file is in its place
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.CloseAtomicallyReplace()
+}
+
+// BuildLayers builds the guest's root and the layers that functions share.
+func BuildLayers(ctx context.Context, o Options) ([]rootfs.Layer, error) {
+	return rootfs.Build(ctx, rootfs.Options{ISA: o.ISA, Cache: o.Cache, Refresh: o.Refresh, Log: o.Log})
+}
+
+// Build builds kernel, layers, agent and disk into o.Out and returns the
+// manifest that it has written beside them. A disk that was made of the same
+// parts, and still is what its manifest says, is kept.
+func Build(ctx context.Context, o Options) (m Manifest, err error) {
+	m.ISA = o.ISA
+	if err := tool.Require("go", "mke2fs"); err != nil {
+		return Manifest{}, err
+	}
+	if m.Kernel, err = BuildKernel(ctx, o); err != nil {
+		return Manifest{}, err
+	}
+	if m.Layers, err = BuildLayers(ctx, o); err != nil {
+		return Manifest{}, err
+	}
+	if err := o.Cache.Free(spaceNeeded); err != nil {
+		return Manifest{}, err
+	}
+	stage, remove, err := o.Cache.Scratch("disk")
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	root := filepath.Join(stage, "root")
+	if err := o.assemble(ctx, root, &m); err != nil {
+		return Manifest{}, err
+	}
+	if kept, err := Verify(o.Out); err == nil && sameParts(kept, m) {
+		return kept, nil
+	}
+	return m, o.writeDisk(ctx, stage, &m)
+}
+
+// sameParts reports whether two manifests differ in nothing but the disk, of
+// which the second does not know yet.
+func sameParts(known, fresh Manifest) bool {
+	fresh.Disk = known.Disk
+	a, errA := json.Marshal(known)
+	b, errB := json.Marshal(fresh)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// assemble makes the tree of the whole disk and notes its parts in m.
+func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error {
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return err
+	}
+	staged, err := readStaged(o.Staged)
+	if err != nil {
+		return err
+	}
+	m.Layers, err = mergeLayers(m.Layers, staged.layers)
+	if err != nil {
+		return err
+	}
+	index := map[string][]string{}
+	for _, layer := range m.Layers {
+		at := filepath.Join(root, "layers", layer.Name)
+		if layer.Name == rootfs.Guest {
+			at = root
+		} else {
+			index[layer.Name] = append([]string{}, layer.On...)
+		}
+		if err := tree.Link(layer.Dir, at); err != nil {
+			return err
+		}
+	}
+	for _, f := range staged.functions {
+		if err := tree.Link(f.dir, filepath.Join(root, "functions", f.name)); err != nil {
+			return err
+		}
+		m.Functions = append(m.Functions, Part{Name: f.name, Digest: f.digest})
+	}
+	text, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(root, "layers", "index.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	m.Agent, err = o.buildAgent(ctx, filepath.Join(root, "init"))
+	return err
+}
+
+// buildAgent compiles the guest agent to path and returns its digest.
+func (o *Options) buildAgent(ctx context.Context, path string) (string, error) {
+	err := tool.Run(ctx, tool.Command{
+		Args:   []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", path, o.Agent},
+		Env:    []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + o.ISA.GoArch(), "GOFLAGS="},
+		Output: o.Log,
+	})
+	if err != nil {
+		return "", fmt.Errorf("compile the guest agent %s: %w", o.Agent, err)
+	}
+	return tree.File(path)
+}
+
+// writeDisk makes the disk of the tree in stage, puts it into o.Out and the
+// manifest beside it.
+func (o *Options) writeDisk(ctx context.Context, stage string, m *Manifest) error {
+	made := filepath.Join(stage, diskName)
+	if err := ext4.Make(ctx, filepath.Join(stage, "root"), made, spareBytes); err != nil {
+		return err
+	}
+	// Until the new disk has its manifest there is none, rather than a wrong one.
+	if err := os.Remove(filepath.Join(o.Out, manifestName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(made, filepath.Join(o.Out, diskName)); err != nil {
+		if err := place(made, filepath.Join(o.Out, diskName)); err != nil { // another file system
+			return fmt.Errorf("write the disk image: %w", err)
+		}
+	}
+	var err error
+	if m.Disk, err = filePart(o.Out, diskName); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(filepath.Join(o.Out, manifestName), append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the image's manifest: %w", err)
+	}
+	return nil
+}
+
+// Clean removes the products of one ISA from out, and nothing that the build
+// did not make. The cache stays.
+func Clean(i isa.ISA, out string) error {
+	var errs []error
+	for _, name := range []string{manifestName, diskName, elfName, configName, imageName(i)} {
+		if err := os.Remove(filepath.Join(out, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	// A directory that holds something else stays.
+	_ = os.Remove(out)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,173 @@
+package images_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"microcosm/images"
+	"microcosm/images/cache"
+	"microcosm/images/ext4"
+	"microcosm/images/isa"
+	"microcosm/images/qemu"
+)
+
+// guest returns what the tests of real guests build and boot with. They need a
+// kernel, so they run through make only.
+func guest(t *testing.T) images.Options {
+	t.Helper()
+	word := os.Getenv("IMAGES_TEST")
+	if word == "" {
+		t.Skip("boots a guest in QEMU: run make -C images test ISA=x86_64 or ISA=arm64")
+	}
+	i, err := isa.Parse(word)
+	require.NoError(t, err)
+	base, err := os.UserCacheDir()
+	require.NoError(t, err)
+	c, err := cache.Open(filepath.Join(base, "microcosm"))
+	require.NoError(t, err)
+	return images.Options{ISA: i, Cache: c, Out: t.TempDir(), Agent: "./testdata/init", Jobs: 2, Nice: 10}
+}
+
+// stage lays down two functions and a layer of their own.
+func stage(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for path, text := range map[string]string{
+		"functions/hello/function.json": `{}`,
+		"functions/hello/root/main.py":  text,
+		"functions/other/function.json": `{}`,
+		"layers/jslib/lib/greet.js":     `module.exports = () => "greetings from a staged layer"`,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "layers", "jslib.on"), []byte("node\n"), 0o644))
+	return dir
+}
+
+func build(t *testing.T, o images.Options) images.Manifest {
+	t.Helper()
+	m, err := images.Build(context.Background(), o)
+	require.NoError(t, err)
+	return m
+}
+
+func TestGuestKernelIsConfiguredAsAsked(t *testing.T) {
+	o := guest(t)
+	_, err := images.BuildKernel(context.Background(), o)
+	require.NoError(t, err)
+	require.NoError(t, images.CheckKernel(o.ISA, o.Out))
+}
+
+func TestGuestImageIsTheSameWhenBuiltTwice(t *testing.T) {
+	o := guest(t)
+	o.Staged = stage(t, "print(1)")
+	first := build(t, o)
+	again := o
+	again.Out, again.Staged = t.TempDir(), stage(t, "print(1)")
+	require.Equal(t, first, build(t, again), "same parts, same image")
+	a, err := os.ReadFile(images.Disk(o.Out))
+	require.NoError(t, err)
+	b, err := os.ReadFile(images.Disk(again.Out))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(a, b))
+	require.Less(t, first.Disk.Bytes, int64(600e6))
+	require.NoError(t, ext4.Check(context.Background(), images.Disk(o.Out)))
+
+	// An edit of a function shows in its part and in the disk, and nowhere else.
+	start := time.Now()
+	o.Staged = stage(t, "print(2)")
+	edited := build(t, o)
+	t.Logf("edit of a function to image: %.1f s", time.Since(start).Seconds())
+	require.NotEqual(t, first.Disk, edited.Disk)
+	require.NotEqual(t, first.Functions[0], edited.Functions[0])
+	require.Equal(t, first.Functions[1], edited.Functions[1])
+	require.Equal(t, first.Layers, edited.Layers)
+
+	// One flipped byte is found, and repaired by the next build.
+	_, err = images.Verify(o.Out)
+	require.NoError(t, err)
+	f, err := os.OpenFile(images.Disk(o.Out), os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{0xff}, edited.Disk.Bytes/2)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	_, err = images.Verify(o.Out)
+	require.ErrorContains(t, err, "build it again")
+	require.Equal(t, edited, build(t, o))
+	_, err = images.Verify(o.Out)
+	require.NoError(t, err)
+}
+
+func TestGuestBootsAndRunsEveryLayer(t *testing.T) {
+	o := guest(t)
+	o.Staged = stage(t, "")
+	m := build(t, o)
+	type command struct {
+		Layers []string `json:"layers"`
+		Args   []string `json:"args"`
+	}
+	on := func(name string) []string {
+		for _, l := range m.Layers {
+			if l.Name == name {
+				return append([]string{name}, l.On...)
+			}
+		}
+		t.Fatalf("no layer %s", name)
+		return nil
+	}
+	job, err := json.Marshal([]command{
+		{Args: []string{"/usr/bin/crun", "--version"}},
+		{on("python"), []string{"/usr/bin/python3", "-c", "import grpc, google.protobuf, ssl, json, asyncio, hashlib; print('grpc', grpc.__version__, grpc.__cached__)"}},
+		{on("node"), []string{"/usr/bin/node", "-e", "console.log('node', process.version, require('crypto').createHash('sha256').update('').digest('hex').slice(0, 8))"}},
+		{on("jslib"), []string{"/usr/bin/node", "-e", "console.log(require('/lib/greet.js')())"}},
+		{on("redis"), []string{"/usr/bin/redis-server", "--version"}},
+		{on("memcached"), []string{"/usr/bin/memcached", "--version"}},
+	})
+	require.NoError(t, err)
+	result, err := images.Boot(context.Background(), o, images.BootOptions{Job: job, Ready: "stand-in: up", Deadline: 3 * time.Minute})
+	require.NoError(t, err)
+	t.Logf("up after %.1f s, %.1f s in all\n%s", result.Ready.Seconds(), result.Wall.Seconds(), result.Tail)
+	require.NotContains(t, result.Tail, "stand-in: failed")
+	for _, want := range []string{
+		"crun version", "stand-in: grpc 1.", ".cpython-311.pyc", "stand-in: node v", "e3b0c442", "greetings from a staged layer",
+		"Redis server v=", "memcached 1.", "stand-in: off",
+	} {
+		require.Contains(t, result.Tail, want)
+	}
+}
+
+func TestGuestWithoutAnAgentPanicsAndSaysSo(t *testing.T) {
+	o := guest(t)
+	build(t, o)
+	result, err := images.Boot(context.Background(), o, images.BootOptions{Append: []string{"init=/missing"}, Deadline: 2 * time.Minute, Ready: "stand-in: up"})
+	var failed *images.GuestError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, qemu.Panicked, result.Verdict)
+	require.Contains(t, err.Error(), "Kernel panic - not syncing: Requested init /missing failed")
+}
+
+func TestGuestBootCost(t *testing.T) {
+	o := guest(t)
+	build(t, o)
+	boot, err := images.ProfileBoot(context.Background(), o, 5*time.Minute)
+	require.NoError(t, err)
+	var table strings.Builder
+	require.NoError(t, boot.Write(&table, 15))
+	t.Logf("\n%s", table.String())
+	limit := map[isa.ISA]uint64{isa.X86: 200e6, isa.Arm: 100e6}[o.ISA]
+	require.Less(t, boot.ToAgent, limit, "instructions from the kernel's start to the agent's first line")
+	var sum uint64
+	for _, p := range boot.Phases {
+		sum += p.Instructions
+	}
+	require.Equal(t, boot.ToAgent, sum)
+}

@@ -1,0 +1,94 @@
+// Command init stands in for the guest agent in the tests of kernels and disk
+// images: it runs commands in the image's layers and switches the machine off.
+//
+// Its job, JSON on the second disk: a list of commands, each with the layers it
+// runs in (top first; none: the guest's root) and its arguments. Every line it
+// prints begins with "stand-in:".
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+type command struct {
+	Layers []string `json:"layers"`
+	Args   []string `json:"args"`
+}
+
+func main() {
+	say("up")
+	if err := run(); err != nil {
+		say("failed: " + err.Error())
+	}
+	say("off")
+	syscall.Sync()
+	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF) // does not return
+}
+
+func say(text string) {
+	os.Stdout.WriteString("stand-in: " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\nstand-in: ") + "\n")
+}
+
+func run() error {
+	for _, m := range []struct{ source, target, kind, data string }{
+		{"proc", "/proc", "proc", ""}, {"sysfs", "/sys", "sysfs", ""}, {"tmpfs", "/run", "tmpfs", ""}, {"tmpfs", "/tmp", "tmpfs", ""},
+		{"cgroup2", "/sys/fs/cgroup", "cgroup2", ""},
+	} {
+		if err := syscall.Mount(m.source, m.target, m.kind, 0, m.data); err != nil {
+			return fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	job, err := readJob()
+	if err != nil {
+		return err
+	}
+	for i, c := range job {
+		out, err := c.run(fmt.Sprintf("/run/%d", i))
+		if err != nil {
+			return fmt.Errorf("%v: %w: %s", c.Args, err, out)
+		}
+		say(out)
+	}
+	return nil
+}
+
+func readJob() ([]command, error) {
+	for _, device := range []string{"/dev/sdb", "/dev/vdb"} {
+		text, err := os.ReadFile(device)
+		if err != nil {
+			continue
+		}
+		var job []command
+		return job, json.Unmarshal(text, &job)
+	}
+	return nil, nil // no second disk: nothing to do
+}
+
+func (c command) run(at string) (string, error) {
+	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	if len(c.Layers) > 0 {
+		lower := make([]string, len(c.Layers))
+		for i, layer := range c.Layers {
+			lower[i] = "/layers/" + layer
+		}
+		if len(lower) == 1 { // overlayfs wants two
+			lower = append(lower, "/mnt")
+		}
+		if err := os.Mkdir(at, 0o755); err != nil {
+			return "", err
+		}
+		if err := syscall.Mount("overlay", at, "overlay", syscall.MS_RDONLY, "lowerdir="+strings.Join(lower, ":")); err != nil {
+			return "", fmt.Errorf("mount overlay: %w", err)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: at}
+		cmd.Dir = "/"
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
