@@ -40,10 +40,10 @@ func scaleFor(name, unit string, magnitude float64) scale {
 // interval where that is much the larger.
 func magnitude(e metrics.Estimate) float64 {
 	m := math.Abs(e.Est)
-	if e.OK() {
+	if stands(e) {
 		m = max(m, (e.Hi-e.Lo)/2)
 	}
-	if math.IsNaN(m) || math.IsInf(m, 0) {
+	if !known(m) {
 		return 0
 	}
 	return m
@@ -105,13 +105,13 @@ func amountOf(e metrics.Estimate, s scale, signed bool) amount {
 	case half == 0:
 		a.value = trimmed(significant(est, digits+3))
 		a.lo, a.hi = a.value, a.value
-	case max(math.Abs(est), half) >= 1e7 || half < 1e-9:
+	case max(math.Abs(est), half) >= 1e7 || half < 1e-6:
 		a.value, a.lo, a.hi = shortest(est), shortest(lo), shortest(hi)
 	default:
-		n := min(max(decimals(half), 0), 9)
+		n := max(decimals(half), 0)
 		a.value, a.lo, a.hi = fixed(est, n), fixed(lo, n), fixed(hi, n)
 	}
-	if signed && est > 0 && !strings.HasPrefix(a.value, "-") {
+	if signed && est > 0 && strings.Trim(a.value, "0.") != "" {
 		a.value = "+" + a.value
 	}
 	return a

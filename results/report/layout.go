@@ -17,13 +17,13 @@ func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-width
 
 func padLeft(s string, n int) string { return strings.Repeat(" ", max(0, n-width(s))) + s }
 
-// wrap breaks text at spaces into lines of at most n columns; a word that is
-// longer is broken where the line ends.
+// wrap breaks text at spaces, but not those in brackets, into lines of at most n
+// columns; a word that is longer is broken where the line ends.
 func wrap(text string, n int) []string {
 	n = max(n, 8)
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range unbroken(text, n) {
 		for width(word) > n {
 			head := ruler.Truncate(word, n, "")
 			if line != "" {
@@ -46,11 +46,28 @@ func wrap(text string, n int) []string {
 	return lines
 }
 
+// unbroken splits text at spaces into words; "[11.9, 12.7]" is one word if it
+// fits a line.
+func unbroken(text string, n int) []string {
+	var list []string
+	for _, word := range strings.Fields(text) {
+		if last := len(list) - 1; last >= 0 && strings.LastIndex(list[last], "[") > strings.LastIndex(list[last], "]") &&
+			width(list[last])+1+width(word) <= n {
+			list[last] += " " + word
+			continue
+		}
+		list = append(list, word)
+	}
+	return list
+}
+
 // laid is a cell as text: a number, aligned right, and its interval, aligned
 // left; or words, aligned left over both.
 type laid struct{ number, interval, words string }
 
-func (p *printer) lay(c cell) laid {
+// lay makes text of a cell. Narrow, it marks a missing interval by [?] and leaves
+// the words to the list of reasons.
+func (p *printer) lay(c cell, narrow bool) laid {
 	switch {
 	case c.text != "" && !math.IsNaN(c.key): // a count
 		return laid{number: c.text}
@@ -63,7 +80,10 @@ func (p *printer) lay(c cell) laid {
 	if c.amount.value == "" {
 		return laid{words: fmt.Sprintf("%s (%d)", c.word, n)}
 	}
-	return laid{number: c.amount.withUnit(), interval: fmt.Sprintf("[?] (%d)", n)}
+	if narrow {
+		return laid{number: c.amount.withUnit(), interval: fmt.Sprintf("[?] (%d)", n)}
+	}
+	return laid{number: c.amount.withUnit(), interval: fmt.Sprintf("%s (%d)", c.word, n)}
 }
 
 // column is one column of a table as text.
@@ -103,12 +123,12 @@ func (p *printer) table(t table) {
 			first = max(first, width(line))
 		}
 	}
-	all := make([]column, len(t.heads))
-	for j, head := range t.heads {
-		all[j] = p.column(head, t.rows, j)
-	}
 	room := p.width - indent - nested - first
+	all := p.columns(t, false)
 	blocks := fit(all, room, len(all))
+	if narrow := p.columns(t, true); len(fit(narrow, room, len(all))) < len(blocks) {
+		all, blocks = narrow, fit(narrow, room, len(all))
+	}
 	even := (len(all) + len(blocks) - 1) / len(blocks)
 	for i, columns := range fit(all, room, even) {
 		if i > 0 {
@@ -135,14 +155,22 @@ func fit(all []column, room, limit int) [][]column {
 	return blocks
 }
 
-func (p *printer) column(head string, rows []row, j int) column {
+func (p *printer) columns(t table, narrow bool) []column {
+	all := make([]column, len(t.heads))
+	for j, head := range t.heads {
+		all[j] = p.column(head, t.rows, j, narrow)
+	}
+	return all
+}
+
+func (p *printer) column(head string, rows []row, j int, narrow bool) column {
 	var c column
 	for _, r := range rows {
 		if r.cells == nil {
 			c.cells = append(c.cells, laid{})
 			continue
 		}
-		l := p.lay(r.cells[j])
+		l := p.lay(r.cells[j], narrow)
 		c.number = max(c.number, width(l.number))
 		c.widestIntervals = max(c.widestIntervals, width(l.interval))
 		c.widestWords = max(c.widestWords, width(l.words))

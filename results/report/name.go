@@ -8,11 +8,12 @@ import (
 )
 
 // clean makes a name from outside fit for one line of a terminal or a page:
-// control characters, line breaks and marks that reverse the direction of
-// writing, with which a name could pose as another, become U+FFFD.
+// control characters, line breaks, marks that reverse the direction of writing,
+// with which a name could pose as another, and what XML does not know become
+// U+FFFD.
 func clean(name string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || r == '\uFFFE' || r == '\uFFFF' {
 			return utf8.RuneError
 		}
 		return r

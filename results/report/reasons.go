@@ -2,18 +2,15 @@ package report
 
 import (
 	"regexp"
-	"strings"
-
-	"microcosm/cosim/metrics"
+	"slices"
 )
 
 // reasons numbers why cells have no interval, in the order of first use. Reasons
 // that differ in their numbers only, as for 100 functions with too few values
 // each, share a number and the first one's text.
 type reasons struct {
-	number map[string]int
-	texts  []string
-	alike  []int // other cells whose text differs in numbers
+	number map[string]int // by pattern
+	texts  [][]string     // by number, from 0
 }
 
 var numerals = regexp.MustCompile(`\d+(\.\d+)?`)
@@ -21,31 +18,29 @@ var numerals = regexp.MustCompile(`\d+(\.\d+)?`)
 // of returns the number, from 1, of a reason.
 func (r *reasons) of(reason string) int {
 	pattern := numerals.ReplaceAllString(reason, "#")
+	if r.number == nil {
+		r.number = map[string]int{}
+	}
 	i, seen := r.number[pattern]
 	if !seen {
-		if r.number == nil {
-			r.number = map[string]int{}
-		}
-		r.texts = append(r.texts, reason)
-		r.alike = append(r.alike, 0)
+		r.texts = append(r.texts, nil)
 		i = len(r.texts)
 		r.number[pattern] = i
-	} else if r.texts[i-1] != reason {
-		r.alike[i-1]++
+	}
+	if !slices.Contains(r.texts[i-1], reason) {
+		r.texts[i-1] = append(r.texts[i-1], reason)
 	}
 	return i
 }
 
 // list returns the text of every number.
 func (r *reasons) list() []string {
-	texts := make([]string, len(r.texts))
-	for i, text := range r.texts {
-		texts[i] = text
-		if n := r.alike[i]; n > 0 {
-			texts[i] += " (and " + plural(n, "cell") + " alike, with other numbers)"
+	list := make([]string, len(r.texts))
+	for i, texts := range r.texts {
+		list[i] = texts[0]
+		if others := len(texts) - 1; others > 0 {
+			list[i] += " (and " + integer(int64(others)) + " like it, with other numbers)"
 		}
 	}
-	return texts
+	return list
 }
-
-func (c cell) unstable() bool { return strings.HasPrefix(c.word, metrics.StatusUnstable.String()) }

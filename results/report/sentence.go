@@ -7,55 +7,15 @@ import (
 	"unicode/utf8"
 
 	"microcosm/cosim/experiment"
-	"microcosm/cosim/metrics"
 )
 
-// verdict says what the interval of an effect says about it.
-func verdict(e metrics.Estimate) string {
-	switch {
-	case !stands(e):
-		return "no verdict"
-	case e.Lo == 0 && e.Hi == 0:
-		return "exactly 0"
-	case e.Lo > 0:
-		return "above 0"
-	case e.Hi < 0:
-		return "below 0"
-	default:
-		return "not distinguishable from 0"
-	}
-}
-
-// effectSentence is one effect in words.
-func effectSentence(e experiment.Effect) string {
-	subject := clean(e.Name) + ": "
-	if !stands(e.Estimate) {
-		_, reason := reasonOf(e.Estimate)
-		return subject + label(e.Metric) + " is " + reason + "."
-	}
-	s := scaleFor(e.Metric, e.Unit, magnitude(e.Estimate))
-	number := amountOf(e.Estimate, s, true).String()
-	switch v := verdict(e.Estimate); v {
-	case "exactly 0":
-		return subject + label(e.Metric) + " differs by exactly 0 in every replication."
-	default:
-		return fmt.Sprintf("%s%s on %s, %s.", subject, number, label(e.Metric), v)
-	}
-}
-
-// headlineEffects is how many effects the headline puts into words.
-const headlineEffects = 3
-
-// headline is the answer in a few sentences: the first effects, or else the
+// headline is the answer in a few sentences: the foremost effects, or else the
 // response times, and which runs have no steady state.
 func headline(r *experiment.Result) []string {
 	if len(r.Runs) == 0 {
 		return []string{"The result has no runs."}
 	}
-	var sentences []string
-	for _, e := range r.Effects[:min(headlineEffects, len(r.Effects))] {
-		sentences = append(sentences, effectSentence(e))
-	}
+	sentences := effectSentences(r)
 	if len(r.Effects) == 0 {
 		if len(r.Runs) == 1 {
 			sentences = append(sentences, runSentence(&r.Runs[0]))
@@ -91,7 +51,7 @@ func runSentence(run *experiment.Run) string {
 }
 
 // inWords is a metric's estimate within a sentence: "12.3 ms [11.9, 12.7]",
-// "12.3 ms [?]" where there is no interval, or "unstable".
+// "12.3 ms (interval not estimable)", or "unstable".
 func inWords(m experiment.Metric) string {
 	a := amountOf(m.Estimate, scaleFor(m.Name, m.Unit, magnitude(m.Estimate)), false)
 	switch word, _ := reasonOf(m.Estimate); {
@@ -100,7 +60,7 @@ func inWords(m experiment.Metric) string {
 	case a.value == "":
 		return word
 	default:
-		return a.String() + " [?]"
+		return a.String() + " (interval " + word + ")"
 	}
 }
 

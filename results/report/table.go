@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -31,6 +32,7 @@ type cell struct {
 	word   string  // "not estimable" or "unstable" where there is no interval
 	reason string  // the word and why
 	key    float64 // to sort by; NaN where nothing is known
+	how    string  // how the interval was made
 }
 
 func textCell(text string) cell { return cell{text: text, key: math.NaN()} }
@@ -41,6 +43,8 @@ func cellOf(e metrics.Estimate, s scale, signed bool) cell {
 	c := cell{amount: amountOf(e, s, signed), key: e.Est}
 	if !stands(e) {
 		c.word, c.reason = reasonOf(e)
+	} else if e.Method != "" {
+		c.how = clean(e.Method) + ", n = " + integer(e.N)
 	}
 	return c
 }
@@ -120,29 +124,6 @@ func requestsTable(r *experiment.Result) table {
 	return t
 }
 
-// effectsTable has a row per effect and metric, below the effect's name and
-// formula.
-func effectsTable(r *experiment.Result) table {
-	t := table{corner: "on", heads: []string{"difference", "verdict"}}
-	for i, e := range r.Effects {
-		if i == 0 || e.Name != r.Effects[i-1].Name || e.Formula != r.Effects[i-1].Formula {
-			t.rows = append(t.rows, row{label: effectHead(e)})
-		}
-		s := scaleFor(e.Metric, e.Unit, magnitude(e.Estimate))
-		t.rows = append(t.rows, row{label: label(e.Metric), cells: []cell{
-			cellOf(e.Estimate, s, true), textCell(verdict(e.Estimate)),
-		}})
-	}
-	return t
-}
-
-func effectHead(e experiment.Effect) string {
-	if e.Formula == "" {
-		return clean(e.Name)
-	}
-	return clean(e.Name) + " = " + clean(e.Formula)
-}
-
 // kind is one of the three ways in which a run's invocations are divided.
 type kind struct {
 	scope string // as the tidy files call it
@@ -174,7 +155,8 @@ type crossing struct {
 	names []string // in the order they are shown
 	total int      // names before the cut
 	at    []map[string]*experiment.Marginal
-	units []string // metrics that occur, in order
+	// metrics are those that occur, in order of appearance.
+	metrics []string
 }
 
 // cross collects the marginals of one kind over all runs, at most limit of them.
@@ -197,7 +179,7 @@ func cross(runs []experiment.Run, k kind, limit int) crossing {
 			for _, q := range m.Metrics {
 				if !metric[q.Name] {
 					metric[q.Name] = true
-					x.units = append(x.units, q.Name)
+					x.metrics = append(x.metrics, q.Name)
 				}
 			}
 		}
@@ -211,36 +193,36 @@ func cross(runs []experiment.Run, k kind, limit int) crossing {
 }
 
 // tables returns the marginals as tables: one with a column per metric if there
-// is one run, else one per metric with a column per run.
-func (x crossing) tables(k kind, all bool) []table {
+// is one run, else one per metric, and one of the shares, with a column per run.
+// Of the metrics wanted those are shown that occur, or else the first that does;
+// nil wants all.
+func (x crossing) tables(k kind, wanted []string, share bool) []table {
 	if len(x.names) == 0 {
 		return nil
 	}
-	wanted := x.units
-	if !all {
-		wanted = nil
-		for _, name := range k.brief {
-			for _, u := range x.units {
-				if u == name {
-					wanted = append(wanted, name)
-				}
+	shown := x.metrics
+	if wanted != nil {
+		shown = nil
+		for _, name := range wanted {
+			if slices.Contains(x.metrics, name) {
+				shown = append(shown, name)
 			}
 		}
-		if wanted == nil {
-			wanted = x.units[:min(1, len(x.units))]
+		if shown == nil {
+			shown = x.metrics[:min(1, len(x.metrics))]
 		}
 	}
 	if len(x.runs) == 1 {
-		return []table{x.single(k, wanted)}
+		return []table{x.single(k, shown)}
 	}
 	var tables []table
-	if k.share || all {
+	if share {
 		t := x.compared(k, "share", "share of the recorded invocations", func(m *experiment.Marginal) (experiment.Metric, bool) {
 			return experiment.Metric{Name: "share", Estimate: m.Share}, true
 		})
 		tables = append(tables, t)
 	}
-	for _, name := range wanted {
+	for _, name := range shown {
 		tables = append(tables, x.compared(k, name, label(name), func(m *experiment.Marginal) (experiment.Metric, bool) {
 			return findMetric(m, name)
 		}))

@@ -15,8 +15,8 @@ import (
 // columns without colour.
 type TextOptions struct {
 	Width  int  // columns of the terminal; 0 is 100, less than 60 is 60
-	Top    int  // functions, nodes and conditions per table; 0 is 10
-	All    bool // every function, node and condition with every metric
+	Top    int  // functions per table, those most invoked; 0 is 10
+	All    bool // every function, node, condition and effect with every metric
 	Colour bool // bold headings by ANSI escape codes
 }
 
@@ -41,14 +41,21 @@ func Text(w io.Writer, r *experiment.Result, o TextOptions) error {
 		if terminating(r) {
 			p.paragraph("  ", terminatingNote)
 		}
+		if s := methodsSentence(r); s != "" {
+			p.paragraph("  ", s)
+		}
 		p.table(runsTable(r))
 	}
-	p.effects(r)
+	p.effects(r, o.All)
 	for _, k := range []kind{byCondition, byFunction, byNode} {
 		if k.scope == byNode.scope && !o.All {
 			continue
 		}
-		p.marginals(r, k, top, o.All)
+		most := math.MaxInt // conditions are few, and a share says little without the others
+		if k.rank {
+			most = top
+		}
+		p.marginals(r, k, most, o.All)
 	}
 	p.requests(r)
 	p.list("Where there is no interval", p.reasons.list(), "(%d) ")
@@ -121,18 +128,22 @@ func provenanceLine(r *experiment.Result) string {
 	return strings.Join(parts, "; ")
 }
 
-func (p *printer) effects(r *experiment.Result) {
+func (p *printer) effects(r *experiment.Result, all bool) {
 	if len(r.Effects) == 0 {
 		return
 	}
 	p.heading("Effects")
 	p.paragraph("  ", "Differences between runs under common random numbers. An interval that excludes 0 is an effect.")
-	p.table(effectsTable(r))
+	p.table(effectsTable(r, all))
 }
 
 func (p *printer) marginals(r *experiment.Result, k kind, top int, all bool) {
 	x := cross(r.Runs, k, top)
-	tables := x.tables(k, all)
+	wanted := k.brief
+	if all {
+		wanted = nil
+	}
+	tables := x.tables(k, wanted, k.share || all)
 	if len(tables) == 0 {
 		return
 	}

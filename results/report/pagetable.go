@@ -1,0 +1,124 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// pageTable is a table as the template shows it.
+type pageTable struct {
+	Title, Caption, Corner string
+	Heads                  []string
+	Rows                   []pageRow
+	Sortable               bool
+	Columns                int
+}
+
+type pageRow struct {
+	Label   string
+	Heading bool
+	Cells   []pageCell
+}
+
+type pageCell struct {
+	Value, Interval, Words string
+	Reason                 int    // the number of why there is no interval
+	Key                    string // to sort by
+	How                    string // how the interval was made
+}
+
+// table turns a table into one of the page and numbers its reasons. The cells of
+// a sortable one carry their keys, those of others how they were made.
+func (b *builder) table(t table, title string, sortable bool) *pageTable {
+	p := &pageTable{Sortable: sortable, Title: title, Caption: t.caption, Corner: t.corner, Heads: t.heads, Columns: len(t.heads) + 1}
+	for _, r := range t.rows {
+		line := pageRow{Label: r.label, Heading: r.cells == nil}
+		for _, c := range r.cells {
+			cell := b.cell(c)
+			if sortable {
+				cell.How = ""
+			} else {
+				cell.Key = ""
+			}
+			line.Cells = append(line.Cells, cell)
+		}
+		p.Rows = append(p.Rows, line)
+	}
+	return p
+}
+
+func (b *builder) cell(c cell) pageCell {
+	out := pageCell{Value: minus(c.text), How: c.how}
+	if known(c.key) {
+		out.Key = strconv.FormatFloat(c.key, 'g', 6, 64)
+	}
+	if c.text != "" {
+		return out
+	}
+	out.Value = minus(c.amount.withUnit())
+	if c.word == "" {
+		out.Interval = minus("[" + c.amount.lo + ", " + c.amount.hi + "]")
+		return out
+	}
+	out.Reason = b.reasons.of(c.reason)
+	if out.Value != "" {
+		out.Interval = c.word
+	} else {
+		out.Words = c.word
+	}
+	return out
+}
+
+// maxCells bounds the tables of functions and of nodes, and so the page.
+const maxCells = 6400
+
+// limit is how many functions or nodes fit: ten at least, a hundred at most.
+func limit(runs, metrics int) int {
+	return min(max(maxCells/max(1, runs*metrics), 10), 100)
+}
+
+func (b *builder) marginalSections(p *page) {
+	runs := b.result.Runs
+	x := cross(runs, byCondition, limit(1, 1))
+	p.Conditions = b.marginals(x, byCondition, []string{"service_mean"}, true)
+	f, ok, err := shareBars(runs, x)
+	p.Bars = b.add(p.Bars, f, ok, err)
+	colours := conditionColours(x.names)
+	for _, name := range x.names {
+		c := colours[name]
+		p.ConditionLegend = append(p.ConditionLegend, legendEntry{Name: clean(name), Colour: fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)})
+	}
+
+	wanted := []string{"response_mean", "response_p99", "waiting_mean", "service_mean"}
+	if len(runs) == 1 {
+		wanted = []string{"response_mean", "response_p50", "response_p95", "response_p99", "waiting_mean", "service_mean"}
+	}
+	x = cross(runs, byFunction, limit(len(runs), len(wanted)))
+	p.Functions, p.FunctionsCut = b.marginals(x, byFunction, wanted, false), cut(x, byFunction)
+	x = cross(runs, byNode, limit(len(runs), len(wanted)))
+	p.Nodes, p.NodesCut = b.marginals(x, byNode, wanted[:1], true), cut(x, byNode)
+}
+
+func (b *builder) marginals(x crossing, k kind, wanted []string, share bool) []*pageTable {
+	var list []*pageTable
+	for _, t := range x.tables(k, wanted, share) {
+		title := t.caption
+		if title == "" {
+			title = k.title
+		}
+		list = append(list, b.table(t, upperFirst(title), true))
+	}
+	return list
+}
+
+// cut says what a table leaves out.
+func cut(x crossing, k kind) string {
+	if len(x.names) == x.total {
+		return ""
+	}
+	order := "first"
+	if k.rank {
+		order = "most invoked"
+	}
+	return fmt.Sprintf("The %d %s of %s; report.csv has all.", len(x.names), order, integer(int64(x.total)))
+}
