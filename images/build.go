@@ -135,14 +135,11 @@ func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error 
 	if err := os.Mkdir(root, 0o755); err != nil {
 		return err
 	}
-	staged, err := readStaged(o.Staged)
+	layers, functions, err := Staged(o.Staged, m.Layers)
 	if err != nil {
 		return err
 	}
-	m.Layers, err = mergeLayers(m.Layers, staged.layers)
-	if err != nil {
-		return err
-	}
+	m.Layers = layers
 	index := map[string][]string{}
 	for _, layer := range m.Layers {
 		at := filepath.Join(root, "layers", layer.Name)
@@ -155,11 +152,11 @@ func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error 
 			return err
 		}
 	}
-	for _, f := range staged.functions {
-		if err := tree.Link(f.dir, filepath.Join(root, "functions", f.name)); err != nil {
+	for _, f := range functions {
+		if err := tree.Link(f.Dir, filepath.Join(root, "functions", f.Name)); err != nil {
 			return err
 		}
-		m.Functions = append(m.Functions, Part{Name: f.name, Digest: f.digest})
+		m.Functions = append(m.Functions, f.Part)
 	}
 	text, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {

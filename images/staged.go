@@ -13,14 +13,10 @@ import (
 	"microcosm/images/tree"
 )
 
-// staged is what was handed in beside the layers of package rootfs.
-type staged struct {
-	layers    []rootfs.Layer
-	functions []stagedFunction
-}
-
-type stagedFunction struct {
-	name, dir, digest string
+// Function is a function as it was staged.
+type Function struct {
+	Part
+	Dir string // not to be changed
 }
 
 // stagedName is what layers and functions may be called: a path element that
@@ -31,48 +27,65 @@ var stagedName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 // on; without it the layer stands on none.
 const layersBelow = ".on"
 
-// readStaged reads a staged directory:
+// Staged reads a staged directory and returns its layers together with layers,
+// sorted by name and each with all that it stands on, and its functions. An
+// empty dir holds none.
 //
 //	functions/NAME/…   a function
 //	layers/NAME/…      a layer
-//	layers/NAME.on     the name of the layer that it stands on
-func readStaged(dir string) (staged, error) {
-	var s staged
+//	layers/NAME.on     the name of the layer that it stands on; missing: none
+func Staged(dir string, layers []rootfs.Layer) ([]rootfs.Layer, []Function, error) {
 	if dir == "" {
-		return s, nil
+		return layers, nil, nil
 	}
 	if _, err := os.Stat(dir); err != nil {
-		return s, fmt.Errorf("read the staged functions: %w", err)
+		return nil, nil, fmt.Errorf("read the staged functions: %w", err)
 	}
-	functions, err := subdirectories(filepath.Join(dir, "functions"))
+	functions, errFunctions := stagedFunctions(filepath.Join(dir, "functions"))
+	more, errLayers := stagedLayers(filepath.Join(dir, "layers"))
+	if err := errors.Join(errFunctions, errLayers); err != nil {
+		return nil, nil, err
+	}
+	merged, err := mergeLayers(layers, more)
+	return merged, functions, err
+}
+
+func stagedFunctions(dir string) ([]Function, error) {
+	names, err := subdirectories(dir)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	for _, name := range functions {
-		f := stagedFunction{name: name, dir: filepath.Join(dir, "functions", name)}
-		if f.digest, err = tree.Digest(f.dir); err != nil {
-			return s, err
+	var functions []Function
+	for _, name := range names {
+		f := Function{Part{Name: name}, filepath.Join(dir, name)}
+		if f.Digest, err = tree.Digest(f.Dir); err != nil {
+			return nil, err
 		}
-		s.functions = append(s.functions, f)
+		functions = append(functions, f)
 	}
-	layers, err := subdirectories(filepath.Join(dir, "layers"))
+	return functions, nil
+}
+
+func stagedLayers(dir string) ([]rootfs.Layer, error) {
+	names, err := subdirectories(dir)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	for _, name := range layers {
-		l := rootfs.Layer{Name: name, Dir: filepath.Join(dir, "layers", name)}
+	var layers []rootfs.Layer
+	for _, name := range names {
+		l := rootfs.Layer{Name: name, Dir: filepath.Join(dir, name)}
 		if l.Digest, err = tree.Digest(l.Dir); err != nil {
-			return s, err
+			return nil, err
 		}
 		below, err := os.ReadFile(l.Dir + layersBelow)
 		if err == nil {
 			l.On = []string{strings.TrimSpace(string(below))}
 		} else if !errors.Is(err, os.ErrNotExist) {
-			return s, err
+			return nil, err
 		}
-		s.layers = append(s.layers, l)
+		layers = append(layers, l)
 	}
-	return s, nil
+	return layers, nil
 }
 
 // subdirectories returns the names of dir's subdirectories, sorted; none where
@@ -109,27 +122,32 @@ func mergeLayers(layers, more []rootfs.Layer) ([]rootfs.Layer, error) {
 		}
 		merged = append(merged, l)
 	}
-	for i := range merged {
-		l := &merged[i]
-		if len(l.On) != 1 || slices.ContainsFunc(layers, named(l.Name)) {
-			continue
+	for i := len(layers); i < len(merged); i++ {
+		below, err := allBelow(merged, merged[i])
+		if err != nil {
+			return nil, err
 		}
-		var below []string
-		for next := l.On; len(next) > 0; {
-			at := slices.IndexFunc(merged, named(next[0]))
-			if at < 0 || next[0] == rootfs.Guest {
-				return nil, fmt.Errorf("layer %s stands on %q, which is no layer", l.Name, next[0])
-			}
-			if slices.Contains(below, next[0]) || next[0] == l.Name {
-				return nil, fmt.Errorf("layer %s stands on itself", l.Name)
-			}
-			below = append(below, next[0])
-			next = merged[at].On
-		}
-		l.On = below
+		merged[i].On = below
 	}
 	slices.SortFunc(merged, func(a, b rootfs.Layer) int { return strings.Compare(a.Name, b.Name) })
 	return merged, nil
+}
+
+// allBelow returns the layers that l stands on, the nearest first.
+func allBelow(layers []rootfs.Layer, l rootfs.Layer) ([]string, error) {
+	var below []string
+	for next := l.On; len(next) > 0; {
+		at := slices.IndexFunc(layers, named(next[0]))
+		if at < 0 || next[0] == rootfs.Guest {
+			return nil, fmt.Errorf("layer %s stands on %q, which is no layer", l.Name, next[0])
+		}
+		if slices.Contains(below, next[0]) || next[0] == l.Name {
+			return nil, fmt.Errorf("layer %s stands on itself", l.Name)
+		}
+		below = append(below, next[0])
+		next = layers[at].On
+	}
+	return below, nil
 }
 
 func named(name string) func(rootfs.Layer) bool {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 
 	"microcosm/images/isa"
@@ -12,6 +13,11 @@ type Clock struct {
 	TSCKHz       int // of the time stamp counter
 	LocalAPICKHz int // of the local APIC's timer, before its divider
 }
+
+const (
+	ticksPerSecond = 100       // CONFIG_HZ_100
+	nominalKHz     = 4_000_000 // where the counter's frequency is unknown: no host is much faster
+)
 
 // Gem5Clock returns the clock of a gem5 x86 board whose cores run at coreKHz:
 // its time stamp counter counts core cycles, its local APIC one in sixteen
@@ -58,6 +64,10 @@ func CommandLine(i isa.ISA, clock Clock) []string {
 		// Both are waits for real hardware: 10 ms per core, and ten ticks.
 		"cpu_init_udelay=0", "no_timer_check",
 	)
+	// Every core would measure its delay loop. It waits by the time stamp counter,
+	// so the loops of a tick are the counts of a tick; too many only prolong it.
+	counts := cmp.Or(clock.TSCKHz, nominalKHz) * 1000 / ticksPerSecond
+	args = append(args, fmt.Sprintf("lpj=%d", counts))
 	if clock.TSCKHz > 0 {
 		args = append(args, fmt.Sprintf("tsc_early_khz=%d", clock.TSCKHz))
 	}
