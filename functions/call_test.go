@@ -72,6 +72,9 @@ func TestRequestsArePinned(t *testing.T) {
 		{"aes-go", "default", 2, 0, "\n\x10bVaVflqxWxXDkZVL"},
 		{"auth-go", "default", 1, 0, "\n\x04deny"},
 		{"null", "default", 1, 0, ""},
+		{"user", "default", 1, 0, "\n\buser_316\x12\bpass_316"},
+		{"rate", "miss", 1, 0, "\n\x012\x12\n2279-03-07\x1a\n2279-03-09"},
+		{"geo", "default", 1, 0, "\r\xac+\x17B\x15h\xd1\xf4\xc2"},
 	} {
 		require.Equal(t, c.want, string(request(t, lookup(t, c.function), c.class, c.seed, c.n)), "%+v", c)
 	}

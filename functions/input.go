@@ -258,7 +258,9 @@ func (m *template) float(e entry, fd protoreflect.FieldDescriptor) source {
 	}
 	m.wants(e, fd, protoreflect.DoubleKind, protoreflect.FloatKind)
 	return func(l *lot) protoreflect.Value {
-		v := bounds[0] + l.fraction()*(bounds[1]-bounds[0])
+		// The conversion keeps the product from being fused with the sum, so that
+		// every architecture draws the same.
+		v := bounds[0] + float64(l.fraction()*(bounds[1]-bounds[0]))
 		if fd.Kind() == protoreflect.FloatKind {
 			return protoreflect.ValueOfFloat32(float32(v))
 		}

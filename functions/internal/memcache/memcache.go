@@ -82,6 +82,18 @@ func (c *Client) with(ctx context.Context, key string, exchange func(*bufio.Read
 	return err
 }
 
+// Close closes the connections that nobody uses.
+func (c *Client) Close() {
+	for {
+		select {
+		case conn := <-c.free:
+			_ = conn.Close() // nothing was written that could be lost
+		default:
+			return
+		}
+	}
+}
+
 func (c *Client) conn(ctx context.Context) (*conn, error) {
 	select {
 	case conn := <-c.free:

@@ -18,8 +18,9 @@ import (
 var ErrNil = errors.New("redis: nil")
 
 const (
-	idle      = 8                // connections kept when nobody uses them
-	timeout   = 2 * time.Second  // of a batch of commands
+	idle      = 8               // connections kept when nobody uses them
+	timeout   = 2 * time.Second // of a batch of commands
+	maxDepth  = 4
 	maxLength = 64 << 20         // of a reply's text, in bytes, or elements
 	patience  = 30 * time.Second // with a server that is still starting
 	retry     = 5 * time.Millisecond
@@ -84,6 +85,18 @@ func (c *Client) Batch(ctx context.Context, commands ...[]string) ([][]string, e
 	return replies, err
 }
 
+// Close closes the connections that nobody uses.
+func (c *Client) Close() {
+	for {
+		select {
+		case conn := <-c.free:
+			_ = conn.Close() // nothing was written that could be lost
+		default:
+			return
+		}
+	}
+}
+
 func (c *Client) conn(ctx context.Context) (*conn, error) {
 	select {
 	case conn := <-c.free:
@@ -111,7 +124,7 @@ func (c *conn) batch(commands [][]string) ([][]string, error) {
 	replies := make([][]string, len(commands))
 	var first error // all replies have to be read, whatever is wrong with one
 	for i := range commands {
-		reply, err := c.reply()
+		reply, err := c.reply(maxDepth)
 		var refused serverError
 		if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNil) {
 			return nil, err
@@ -129,7 +142,8 @@ type serverError string
 
 func (e serverError) Error() string { return "redis: " + string(e) }
 
-func (c *conn) reply() ([]string, error) {
+// reply reads one reply; lists within it at most depth deep, flattened.
+func (c *conn) reply(depth int) ([]string, error) {
 	line, err := c.r.ReadString('\n')
 	if err != nil {
 		return nil, err
@@ -153,12 +167,17 @@ func (c *conn) reply() ([]string, error) {
 	}
 	if kind == '$' {
 		text := make([]byte, n+2)
-		_, err := io.ReadFull(c.r, text)
-		return []string{string(text[:n])}, err
+		if _, err := io.ReadFull(c.r, text); err != nil {
+			return nil, err
+		}
+		return []string{string(text[:n])}, nil
+	}
+	if depth == 0 {
+		return nil, errors.New("reply nests too deeply")
 	}
 	var list []string
 	for range n {
-		item, err := c.reply()
+		item, err := c.reply(depth - 1)
 		if errors.Is(err, ErrNil) {
 			item, err = []string{""}, nil
 		}
