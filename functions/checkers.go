@@ -8,7 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	_ "microcosm/functions/proto/nullpb" // its service is found by name
+	_ "microcosm/functions/proto/helloworldpb" // found by the name of its service
+	_ "microcosm/functions/proto/nullpb"       // as above
+	_ "microcosm/functions/proto/prodconpb"    // as above
 )
 
 // checker compares a reply with what the request asks for, computed here in
@@ -22,6 +24,7 @@ type checker struct {
 var checkers = map[string]checker{
 	"aes":            compare(checkAES),
 	"auth":           compare(checkAuth),
+	"compression":    compare(checkCompression),
 	"convert":        compare(checkConvert),
 	"currencies":     compare(checkCurrencies),
 	"empty":          {run: checkEmpty},
@@ -34,7 +37,10 @@ var checkers = map[string]checker{
 	"recommendation": compare(checkRecommendation),
 	"recommended":    compare(checkRecommended),
 	"reservation":    compare(checkReservation),
+	"rotated":        compare(checkRotated),
 	"search":         compare(checkSearch),
+	"slept":          compare(checkSlept),
+	"spun":           compare(checkSpun),
 	"tracking":       compare(checkTracking),
 	"user":           compare(checkUser),
 }

@@ -173,8 +173,13 @@ func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 	}
 }
 
-// chance names the classes whose replies contain random numbers.
-var chance = map[string]bool{"paymentservice default": true, "paymentservice vswarm": true, "shippingservice ship": true}
+// chance names the classes whose replies contain random numbers, times or sizes.
+var chance = map[string]bool{"paymentservice default": true, "paymentservice vswarm": true, "shippingservice ship": true,
+	"sleeping default": true, "sleeping vswarm": true, "sleeping small": true,
+	"spinning default": true, "spinning vswarm": true, "spinning small": true,
+	"compression default": true, "compression vswarm": true, "compression small": true,
+	"image-rotate default": true, "image-rotate vswarm": true, "image-rotate small": true, "image-rotate medium": true,
+}
 
 func drive(t *testing.T, client *functions.Client, f *functions.Function, class string, n int) {
 	t.Helper()

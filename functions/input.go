@@ -192,9 +192,13 @@ func (m *template) drawn(e entry, fd protoreflect.FieldDescriptor) source {
 		return func(l *lot) protoreflect.Value { return number(lo+int64(l.n)%(hi-lo+1), fd) }
 	case "$letters":
 		lo, hi := m.span(e.value, 0, maxLetters)
-		m.wants(e, fd, protoreflect.StringKind)
+		m.wants(e, fd, protoreflect.StringKind, protoreflect.BytesKind)
 		return func(l *lot) protoreflect.Value {
-			return protoreflect.ValueOfString(l.letters(l.between(lo, hi)))
+			if s := l.letters(l.between(lo, hi)); fd.Kind() == protoreflect.StringKind {
+				return protoreflect.ValueOfString(s)
+			} else {
+				return protoreflect.ValueOfBytes([]byte(s))
+			}
 		}
 	case "$float":
 		return m.float(e, fd)

@@ -52,7 +52,7 @@ func (m *mistakes) readFunction(body ast.Node, open func(string) ([]byte, error)
 		r.readDescriptors(descriptors)
 	}
 	if method != nil && f.Method != "" && f.Service != "" {
-		r.method(method, f.Method)
+		r.method(method, f.Service, f.Method)
 	}
 	if reply != nil {
 		r.reply = m.expectation(reply)
@@ -156,15 +156,15 @@ func (r *reader) readDescriptors(node ast.Node) {
 	r.descriptors = files
 }
 
-// method finds a method of the function's service, nil after a mistake.
-func (r *reader) method(node ast.Node, name string) protoreflect.MethodDescriptor {
+// method finds a method of a service, nil after a mistake.
+func (r *reader) method(node ast.Node, serviceName, name string) protoreflect.MethodDescriptor {
 	if r.descriptors == nil {
 		return nil
 	}
-	d, err := r.descriptors.FindDescriptorByName(protoreflect.FullName(r.f.Service))
+	d, err := r.descriptors.FindDescriptorByName(protoreflect.FullName(serviceName))
 	service, ok := d.(protoreflect.ServiceDescriptor)
 	if err != nil || !ok {
-		r.add(node, "no service %q is known: give its type in a descriptors file", r.f.Service)
+		r.add(node, "no service %q is known: give its type in a descriptors file", serviceName)
 		return nil
 	}
 	method := service.Methods().ByName(protoreflect.Name(name))
@@ -197,11 +197,12 @@ func (r *reader) classes(node ast.Node) {
 
 func (r *reader) class(e entry) *Class {
 	c := &Class{Name: e.key, reply: r.reply}
-	methodNode, methodName := e.name, r.f.Method
+	methodNode, serviceName, methodName := e.name, r.f.Service, r.f.Method
 	var drawn, request ast.Node
 	r.fields(e.value, []string{"request"}, map[string]func(ast.Node){
 		"summary": func(n ast.Node) { c.Summary = r.text(n) },
 		"profile": func(n ast.Node) { c.Profile = r.word(n) },
+		"service": func(n ast.Node) { methodNode, serviceName = n, r.word(n) },
 		"method":  func(n ast.Node) { methodNode, methodName = n, r.word(n) },
 		"draw":    func(n ast.Node) { drawn = n },
 		"request": func(n ast.Node) { request = n },
@@ -212,9 +213,9 @@ func (r *reader) class(e entry) *Class {
 	}
 	if methodNode == e.name { // a wrong method of the function has been reported there
 		quiet := &reader{mistakes: &mistakes{}, f: r.f, descriptors: r.descriptors}
-		c.method = quiet.method(e.name, methodName)
-	} else if methodName != "" {
-		c.method = r.method(methodNode, methodName)
+		c.method = quiet.method(e.name, serviceName, methodName)
+	} else if serviceName != "" && methodName != "" {
+		c.method = r.method(methodNode, serviceName, methodName)
 	}
 	if c.method != nil && request != nil {
 		t := &template{mistakes: r.mistakes, names: map[string]bool{}}
