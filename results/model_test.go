@@ -38,7 +38,9 @@ var (
 			PlatformDigest: "p", Condition: conditions.Draw(t, "condition"), Stack: rapid.SampledFrom([]string{"s", "t"}).Draw(t, "stack"),
 		}
 	})
-	ticks   = rapid.Custom(func(t *rapid.T) servicetime.Ticks { return servicetime.Ticks(rapid.Int64Range(1, 1<<60).Draw(t, "ticks")) })
+	ticks = rapid.Custom(func(t *rapid.T) servicetime.Ticks {
+		return servicetime.Ticks(rapid.Int64Range(1, 1<<60).Draw(t, "ticks"))
+	})
 	samples = rapid.Custom(func(t *rapid.T) servicetime.Sample {
 		s := servicetime.Sample{
 			Key: keys.Draw(t, "key"), N: rapid.IntRange(0, 3).Draw(t, "n"), Seed: rapid.Uint64().Draw(t, "seed"),

@@ -2,11 +2,13 @@ package results_test
 
 import (
 	"bufio"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"microcosm/results"
 )
@@ -28,6 +30,41 @@ func TestProcessesWriteAtTheSameTime(t *testing.T) {
 	got, err := s.Samples(t.Context(), key(nil))
 	require.NoError(t, err)
 	require.Equal(t, many(key(nil), processes*each+shared), got)
+	requireSound(t, s)
+}
+
+func TestGoroutinesShareOneStore(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	const writers, each = 4, 40
+	var group errgroup.Group
+	for w := range writers {
+		group.Go(func() error {
+			for n := w * each; n < (w+1)*each; n++ {
+				if err := s.Put(t.Context(), sample(key(nil), n)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		group.Go(func() error {
+			last := 0
+			for range each {
+				got, err := s.Samples(t.Context(), key(nil))
+				if err != nil || len(got) < last {
+					return fmt.Errorf("%d samples after %d: %w", len(got), last, err)
+				}
+				last = len(got)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			_, err := s.GC(t.Context(), results.Policy{KeepStacks: []string{key(nil).Stack}})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Len(t, numbers(t, s), writers*each)
 	requireSound(t, s)
 }
 

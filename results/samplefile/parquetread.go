@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,17 @@ func ReadParquet(name string, file io.ReaderAt, size int64) (samples []serviceti
 			samples, err = nil, fmt.Errorf("%s: not a sound Parquet file: %v", name, cause)
 		}
 	}()
-	table, err := parquet.OpenFile(file, size)
+	err = checkFooter(file, size)
+	var table *parquet.File
+	if err == nil {
+		table, err = parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a sound Parquet file: %w", name, err)
 	}
 	r := &parquetReader{mistakes: mistakes{name: name}, seen: map[numbered]int64{}}
 	columns := r.match(table.Schema())
+	r.checkCodecs(table.Metadata())
 	if r.err() != nil {
 		return nil, r.err()
 	}
@@ -50,6 +56,20 @@ type parquetReader struct {
 	row     int64
 	seen    map[numbered]int64 // row of each sample
 	samples []servicetime.Sample
+}
+
+// codecs are the compressions read. The library's other decoders take memory
+// without limit on damaged data.
+var codecs = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
+
+func (r *parquetReader) checkCodecs(metadata *format.FileMetaData) {
+	for _, group := range metadata.RowGroups {
+		for _, column := range group.Columns {
+			if codec := column.MetaData.Codec; !slices.Contains(codecs, codec) {
+				r.at(0, "column %q is compressed with %s, want one of %v", strings.Join(column.MetaData.PathInSchema, "."), codec, codecs)
+			}
+		}
+	}
 }
 
 // match returns what to do with each column of the file, by its index.
@@ -109,7 +129,7 @@ func (r *parquetReader) rows(group parquet.RowGroup, columns []cell) error {
 	rows := group.Rows()
 	defer rows.Close() //nolint:errcheck // nothing was written
 	buffer := make([]parquet.Row, 64)
-	for {
+	for r.count <= maxMistakes { // a damaged file may repeat one row for ever
 		n, err := rows.ReadRows(buffer)
 		for _, row := range buffer[:n] {
 			r.row++
@@ -125,6 +145,7 @@ func (r *parquetReader) rows(group parquet.RowGroup, columns []cell) error {
 			return io.ErrNoProgress
 		}
 	}
+	return nil
 }
 
 func (r *parquetReader) sample(row parquet.Row, columns []cell) {
