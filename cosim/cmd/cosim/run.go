@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/scenario"
@@ -30,6 +32,7 @@ type runOptions struct {
 	seed         uint64
 	replications int
 	folder       string // of the scenario
+	record       report.RunRecord
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -141,15 +144,15 @@ func (a *app) keep(ctx context.Context, sources *sources, s *scenario.Scenario, 
 	if err != nil {
 		return err
 	}
+	o.record = runRecord(started)
+	elapsed := o.record.Wall
 	if err := a.print(result, text, o); err != nil {
 		return err
 	}
-	elapsed := time.Since(started)
 	if sources.store != nil {
-		host, _ := os.Hostname() // only a label; a machine without a name has none
 		_, err := sources.store.PutRun(ctx, results.Run{
 			Name: result.Name, Scenario: result.Scenario, Seed: result.Seed, Samples: sources.digest(), Result: text,
-			Version: thisBuild().Version, Host: host, Finished: time.Now().UTC().Truncate(time.Second), Elapsed: elapsed,
+			Version: o.record.Version, Host: o.record.Host, Finished: started.Add(elapsed).UTC().Truncate(time.Second), Elapsed: elapsed,
 		})
 		if err != nil {
 			return err
@@ -166,6 +169,25 @@ func (a *app) keep(ctx context.Context, sources *sources, s *scenario.Scenario, 
 	return nil
 }
 
+// runRecord says how the run that began at started was made.
+func runRecord(started time.Time) report.RunRecord {
+	host, _ := os.Hostname() // only a label; a machine without a name has none
+	build := thisBuild()
+	return report.RunRecord{
+		Command: os.Args, Version: build.Version, Toolchain: build.Go, Host: host, System: runtime.GOOS + "/" + runtime.GOARCH,
+		Cores: runtime.GOMAXPROCS(0), Started: started, Wall: time.Since(started), CPUTime: cpuTime(),
+	}
+}
+
+// cpuTime returns the CPU time this process has used so far.
+func cpuTime() time.Duration {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		return 0 // not known
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // print writes the table or the JSON to standard output and the reports into a
 // folder.
 func (a *app) print(result *experiment.Result, text []byte, o runOptions) error {
@@ -179,7 +201,7 @@ func (a *app) print(result *experiment.Result, text []byte, o runOptions) error 
 	if o.out == "" {
 		return nil
 	}
-	files, err := report.Write(o.out, result, report.WriteOptions{Force: o.force})
+	files, err := report.Write(o.out, result, report.WriteOptions{Force: o.force, Run: o.record})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"microcosm/functions"
 	"microcosm/gem5bridge"
 	"microcosm/results"
+	"microcosm/setup"
 )
 
 // functionsVariable names the folder of installed functions where no flag does.
@@ -61,7 +62,7 @@ tested against the record.`,
 	flags := c.Flags()
 	flags.StringVar(&s.backend, "backend", "host", "who measures: host, or the path of a plugin")
 	flags.StringVar(&s.functions, "functions-dir", "", "folder of installed functions (default: "+functionsVariable+", else functions beside cosim)")
-	flags.StringSliceVar(&s.names, "functions", nil, "functions of the catalog, comma-separated (default: all that are installed)")
+	flags.StringSliceVar(&s.names, "functions", nil, "functions of the catalog, comma-separated (default: all that can run here)")
 	flags.StringSliceVar(&s.conditions, "conditions", strings.Split(defaultConditions, ","), "conditions")
 	flags.StringVar(&s.input, "input", functions.DefaultClass, "input class")
 	flags.StringVar(&s.platform, "platform", "", "platform (default: the back end's only one)")
@@ -174,15 +175,20 @@ func (m *measurer) key(function, input string, condition servicetime.Condition) 
 	}, nil
 }
 
-// installed lists the functions of the catalog that are installed and take part
-// in the default mix.
-func (m *measurer) installed() []string {
+// runnable lists the functions that the back end can start here: installed, with
+// their interpreter, and in need of no database. They are the default mix.
+func (m *measurer) runnable() []string {
 	var names []string
 	for _, name := range m.catalog.Names() {
-		if name == servicetime.NullFunction {
+		f, err := m.catalog.Lookup(name)
+		if err != nil || name == servicetime.NullFunction || len(f.Dependencies) > 0 {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(m.setup.Functions, name)); err == nil {
+		argv, _, err := f.Command(m.setup.Functions, 1)
+		if err != nil {
+			continue
+		}
+		if _, err := setup.Find(argv[0]); err == nil {
 			names = append(names, name)
 		}
 	}
@@ -223,7 +229,7 @@ func (a *app) sample(ctx context.Context, s campaign) error {
 		defer func() { err = errors.Join(err, m.simulator.Close()) }()
 		names := s.names
 		if len(names) == 0 {
-			names = m.installed()
+			names = m.runnable()
 		}
 		cells, err := a.missing(ctx, store, m, s, names, conditions)
 		if err != nil {
@@ -282,7 +288,7 @@ func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s 
 	defer progress.finish()
 	job := gem5bridge.Job{
 		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
-		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: m.installed()},
+		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: m.runnable()},
 	}
 	tally := map[servicetime.Status]int{}
 	for sample, err := range m.simulator.Sample(ctx, job, nil) {

@@ -173,6 +173,9 @@ func (a *app) storeExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if exported.Samples == 0 {
+				return fmt.Errorf("%s holds no samples like that; cosim store list shows what it holds", store.Path())
+			}
 			for _, file := range exported.Written {
 				fmt.Fprintln(a.out, file)
 			}

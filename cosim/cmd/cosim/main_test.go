@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cosim": main})
+}
+
+// TestScripts runs the command line as a user does. A script whose name begins
+// with host measures on this machine and needs the installed functions.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed := filepath.Join(root, "bin", "functions")
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ROOT", root)
+			e.Setenv("MICROCOSM_FUNCTIONS", installed)
+			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "functions":
+				_, err := os.Stat(installed)
+				return err == nil, nil
+			case "shared":
+				_, err := os.Stat(filepath.Join(root, "..", "shared", "data"))
+				return err == nil, nil
+			}
+			return false, nil
+		},
+	})
+}
