@@ -3,15 +3,14 @@ package cluster_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"syscall"
-	"testing"
-	"time"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
 )
 
 // The benchmarks print ratios that hold on any machine: the model's speed beside

@@ -29,7 +29,6 @@ package cluster
 
 import (
 	"fmt"
-
 	"microcosm/cosim/des"
 )
 

@@ -3,10 +3,9 @@ package cluster
 import (
 	"fmt"
 	"math/bits"
-	"time"
-
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
+	"time"
 )
 
 // invocation is one request while it is in the system.

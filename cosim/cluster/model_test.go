@@ -2,15 +2,14 @@ package cluster_test
 
 import (
 	"math/rand/v2"
-	"testing"
-	"time"
-
-	"github.com/stretchr/testify/require"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // poisson is a Poisson arrival process.

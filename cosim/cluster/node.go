@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"math/bits"
-
 	"microcosm/cosim/des"
 )
 

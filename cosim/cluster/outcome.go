@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
-
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
+	"time"
 )
 
 // Outcome is what one run yields. Histograms hold the invocations that arrived

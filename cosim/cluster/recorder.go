@@ -2,10 +2,9 @@ package cluster
 
 import (
 	"fmt"
-	"time"
-
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
+	"time"
 )
 
 // Times holds the three times of an invocation: response = waiting + service.

@@ -1,15 +1,14 @@
 package cluster_test
 
 import (
-	"testing"
-	"time"
-
-	"github.com/stretchr/testify/require"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // script is a list of arrivals at given milliseconds.

@@ -2,9 +2,8 @@ package cluster
 
 import (
 	"math"
-	"time"
-
 	"microcosm/cosim/des"
+	"time"
 )
 
 // share is one core under processor sharing. Each of the n invocations in

@@ -6,10 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
-	"strconv"
-	"time"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
@@ -17,6 +13,9 @@ import (
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
 	"microcosm/loadgen"
+	"slices"
+	"strconv"
+	"time"
 )
 
 const (
@@ -39,7 +38,6 @@ type plan struct {
 	measured    Measured       // nil where nothing is measured
 	given       bool           // some service time is a given law
 	traced      bool           // some service time is a trace's own duration
-	unmapped    float64        // share of a trace's invocations that no measured function stands for
 	overloaded  string         // why no steady state can exist; empty otherwise
 	terminating bool
 }

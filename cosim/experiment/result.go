@@ -3,7 +3,6 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
 )

@@ -3,7 +3,6 @@ package experiment
 import (
 	"fmt"
 	"math"
-
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
 )

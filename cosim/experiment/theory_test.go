@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/metrics"
 	"microcosm/cosim/scenario"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // seeds are those under which every exact result must be met.
