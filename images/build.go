@@ -139,18 +139,16 @@ func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error 
 	if err != nil {
 		return err
 	}
-	m.Layers = layers
-	index := map[string][]string{}
-	for _, layer := range m.Layers {
-		at := filepath.Join(root, "layers", layer.Name)
-		if layer.Name == rootfs.Guest {
-			at = root
-		} else {
-			index[layer.Name] = append([]string{}, layer.On...)
-		}
-		if err := tree.Link(layer.Dir, at); err != nil {
+	m.Layers = nil
+	for _, layer := range layers {
+		if err := tree.Link(layer.Dir, filepath.Join(root, "layers", layer.Name)); err != nil {
 			return err
 		}
+		layer.Dir = "" // a manifest knows no paths
+		m.Layers = append(m.Layers, layer)
+	}
+	if err := furnishRoot(root, m.Layers); err != nil {
+		return err
 	}
 	for _, f := range functions {
 		if err := tree.Link(f.Dir, filepath.Join(root, "functions", f.Name)); err != nil {
@@ -158,15 +156,34 @@ func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error 
 		}
 		m.Functions = append(m.Functions, f.Part)
 	}
+	m.Agent, err = o.buildAgent(ctx, filepath.Join(root, "init"))
+	return err
+}
+
+// furnishRoot moves the guest's layer out of layers/ to the root, adds what it
+// stands on, and writes the index of those that stay.
+func furnishRoot(root string, layers []rootfs.Layer) error {
+	at := func(name string) string { return filepath.Join(root, "layers", name) }
+	index := map[string][]string{}
+	for _, layer := range layers {
+		if layer.Name != rootfs.Guest {
+			index[layer.Name] = append([]string{}, layer.On...)
+			continue
+		}
+		for _, name := range append([]string{layer.Name}, layer.On...) {
+			if err := tree.Link(at(name), root); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.RemoveAll(at(rootfs.Guest)); err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(root, "layers", "index.json"), append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	m.Agent, err = o.buildAgent(ctx, filepath.Join(root, "init"))
-	return err
+	return os.WriteFile(at("index.json"), append(text, '\n'), 0o644)
 }
 
 // buildAgent compiles the guest agent to path and returns its digest.
