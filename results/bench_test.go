@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/cosim/servicetime"
 	"microcosm/results"
 )
 
@@ -42,16 +43,13 @@ func BenchmarkSamples10000(b *testing.B) {
 	b.ReportMetric(float64(10_000*b.N)/b.Elapsed().Seconds(), "samples/s")
 }
 
+// BenchmarkKeys summarizes 40 keys of 30 samples.
 func BenchmarkKeys(b *testing.B) {
 	s := open(b)
-	for _, sample := range varied() {
-		for n := range 200 {
-			sample.N = n + 10
-			require.NoError(b, s.Put(b.Context(), sample))
-		}
-		break
+	for i := range 40 {
+		k := key(func(k *servicetime.Key) { k.Condition = servicetime.LukewarmAfter(i) })
+		require.NoError(b, s.Put(b.Context(), many(k, 30)...))
 	}
-	require.NoError(b, s.Put(b.Context(), many(key(nil), 10)...))
 	for b.Loop() {
 		_, err := s.Keys(b.Context(), results.Filter{})
 		require.NoError(b, err)

@@ -63,9 +63,7 @@ func FolderDigest(folder fs.FS) (string, error) {
 	none := true
 	err := walk(folder, func(name string, data []byte) {
 		none = false
-		fmt.Fprintf(h, "%d:%s;%d:", len(name), name, len(data))
-		_, _ = h.Write(data) // a hash never fails
-		_, _ = h.Write([]byte{';'})
+		_, _ = fmt.Fprintf(h, "%d:%s;%d:%s;", len(name), name, len(data), data) // a hash never fails
 	})
 	if err != nil || none {
 		return "", err

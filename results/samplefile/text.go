@@ -1,7 +1,6 @@
 package samplefile
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"microcosm/cosim/servicetime"
 )
@@ -28,8 +28,8 @@ func WriteText(w io.Writer, samples []servicetime.Sample) error {
 	if len(samples) == 0 {
 		return errors.New("write samples: there are none")
 	}
-	buffered := bufio.NewWriter(w)
-	fmt.Fprintf(buffered, "%s%d\n", textFormat, textVersion)
+	var header strings.Builder
+	fmt.Fprintf(&header, "%s%d\n", textFormat, textVersion)
 	var columns []field
 	for _, f := range fields {
 		value := f.get(&samples[0])
@@ -40,10 +40,11 @@ func WriteText(w io.Writer, samples []servicetime.Sample) error {
 		if value != "" {
 			value = " " + value
 		}
-		fmt.Fprintf(buffered, "# %s:%s\n", f.name, value)
+		fmt.Fprintf(&header, "# %s:%s\n", f.name, value)
 	}
 	counters := counterNames(samples)
-	table := csv.NewWriter(buffered)
+	_, err := io.WriteString(w, header.String())
+	table := csv.NewWriter(w)
 	row := make([]string, 0, len(columns)+len(counters))
 	for _, f := range columns {
 		row = append(row, f.name)
@@ -51,7 +52,7 @@ func WriteText(w io.Writer, samples []servicetime.Sample) error {
 	for _, name := range counters {
 		row = append(row, counterPrefix+name)
 	}
-	err := table.Write(row)
+	err = errors.Join(err, table.Write(row))
 	for i := range samples {
 		row = row[:0]
 		for _, f := range columns {
@@ -67,7 +68,7 @@ func WriteText(w io.Writer, samples []servicetime.Sample) error {
 		err = errors.Join(err, table.Write(row))
 	}
 	table.Flush()
-	if err = errors.Join(err, table.Error(), buffered.Flush()); err != nil {
+	if err = errors.Join(err, table.Error()); err != nil {
 		return fmt.Errorf("write samples: %w", err)
 	}
 	return nil
