@@ -3,14 +3,15 @@ package cluster_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"microcosm/cosim/cluster"
-	"microcosm/cosim/des"
-	"microcosm/cosim/policy"
-	"microcosm/cosim/servicetime"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
 )
 
 // The benchmarks print ratios that hold on any machine: the model's speed beside

@@ -29,6 +29,7 @@ package cluster
 
 import (
 	"fmt"
+
 	"microcosm/cosim/des"
 )
 

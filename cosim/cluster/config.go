@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
+
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
-	"time"
 )
 
 // Discipline is how the cores of a node are shared.

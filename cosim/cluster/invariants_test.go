@@ -2,15 +2,16 @@ package cluster_test
 
 import (
 	"fmt"
-	"microcosm/cosim/cluster"
-	"microcosm/cosim/des"
-	"microcosm/cosim/policy"
-	"microcosm/cosim/servicetime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
 )
 
 // drawn is a random cluster under random policies. Calling it again gives an

@@ -3,9 +3,10 @@ package cluster
 import (
 	"fmt"
 	"math/bits"
+	"time"
+
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
-	"time"
 )
 
 // invocation is one request while it is in the system.

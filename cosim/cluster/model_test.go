@@ -2,14 +2,15 @@ package cluster_test
 
 import (
 	"math/rand/v2"
-	"microcosm/cosim/cluster"
-	"microcosm/cosim/des"
-	"microcosm/cosim/policy"
-	"microcosm/cosim/servicetime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
 )
 
 // poisson is a Poisson arrival process.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"math/bits"
+
 	"microcosm/cosim/des"
 )
 

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
+
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
-	"time"
 )
 
 // Outcome is what one run yields. Histograms hold the invocations that arrived

@@ -2,9 +2,10 @@ package cluster
 
 import (
 	"fmt"
+	"time"
+
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
-	"time"
 )
 
 // Times holds the three times of an invocation: response = waiting + service.

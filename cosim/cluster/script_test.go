@@ -1,14 +1,15 @@
 package cluster_test
 
 import (
-	"microcosm/cosim/cluster"
-	"microcosm/cosim/des"
-	"microcosm/cosim/policy"
-	"microcosm/cosim/servicetime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
 )
 
 // script is a list of arrivals at given milliseconds.

@@ -2,8 +2,9 @@ package cluster
 
 import (
 	"math"
-	"microcosm/cosim/des"
 	"time"
+
+	"microcosm/cosim/des"
 )
 
 // share is one core under processor sharing. Each of the n invocations in

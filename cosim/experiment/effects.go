@@ -2,9 +2,10 @@ package experiment
 
 import (
 	"fmt"
+	"strings"
+
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
-	"strings"
 )
 
 // effectMetrics are the numbers for which runs are contrasted.

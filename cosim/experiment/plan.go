@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
@@ -13,9 +17,6 @@ import (
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
 	"microcosm/loadgen"
-	"slices"
-	"strconv"
-	"time"
 )
 
 const (

@@ -3,6 +3,7 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
+
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
 )

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"microcosm/cosim/cluster"
-	"microcosm/cosim/scenario"
-	"microcosm/cosim/servicetime"
-	"microcosm/loadgen"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/scenario"
+	"microcosm/cosim/servicetime"
+	"microcosm/loadgen"
 )
 
 // Measured is an open source of measured service times for one scenario.

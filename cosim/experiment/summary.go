@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
 )

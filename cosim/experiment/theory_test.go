@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"microcosm/cosim/experiment"
-	"microcosm/cosim/metrics"
-	"microcosm/cosim/scenario"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/experiment"
+	"microcosm/cosim/metrics"
+	"microcosm/cosim/scenario"
 )
 
 // seeds are those under which every exact result must be met.
