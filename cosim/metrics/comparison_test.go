@@ -213,7 +213,7 @@ func TestSizesOfTheTests(t *testing.T) {
 		"Welch t": {2000, func(rng *rand.Rand) (metrics.Comparison, error) {
 			return metrics.WelchT(normals(rng, 8, 1, 1), normals(rng, 20, 1, 3))
 		}},
-		"Mann-Whitney, exact": {2000, func(rng *rand.Rand) (metrics.Comparison, error) {
+		"Mann-Whitney, exact": {500, func(rng *rand.Rand) (metrics.Comparison, error) {
 			return metrics.MannWhitney(normals(rng, 18, 1, 1), normals(rng, 20, 1, 1))
 		}},
 		"Mann-Whitney, limit": {2000, func(rng *rand.Rand) (metrics.Comparison, error) {
@@ -222,7 +222,7 @@ func TestSizesOfTheTests(t *testing.T) {
 		"Kolmogorov-Smirnov, limit": {1000, func(rng *rand.Rand) (metrics.Comparison, error) {
 			return metrics.KolmogorovSmirnov(nil, normals(rng, 150, 1, 1), normals(rng, 170, 1, 1))
 		}},
-		"Kolmogorov-Smirnov, permutations": {300, func(rng *rand.Rand) (metrics.Comparison, error) {
+		"Kolmogorov-Smirnov, permutations": {150, func(rng *rand.Rand) (metrics.Comparison, error) {
 			return metrics.KolmogorovSmirnov(rng, normals(rng, 15, 1, 1), normals(rng, 17, 1, 1))
 		}},
 		"equivalence, at the margin": {2000, func(rng *rand.Rand) (metrics.Comparison, error) {

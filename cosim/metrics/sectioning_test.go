@@ -130,7 +130,7 @@ func TestQuantileOfAtoms(t *testing.T) {
 
 func TestQuantileOfCovers(t *testing.T) {
 	t.Parallel()
-	const runs = 1000
+	const runs = 500
 	for name, c := range map[string]struct {
 		sections, values int
 		p                float64

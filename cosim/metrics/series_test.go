@@ -187,7 +187,7 @@ func TestEstimateMeanCovers(t *testing.T) {
 		"independent":              {1, 8, func(rng *rand.Rand, add func(float64)) { addN(add, 2000, rng.ExpFloat64) }},
 		"AR(1), correlation 0.9":   {math.Exp(.125), 8, func(rng *rand.Rand, add func(float64)) { addN(add, 20_000, ar1(rng, .9)) }},
 		"M/M/1 at 0.5, 1000 τ":     {2, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .5, 10_000, add) }},
-		"M/M/1 at 0.9, 500 τ":      {10, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .9, 200_000, add) }},
+		"M/M/1 at 0.8, 1000 τ":     {5, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .8, 90_000, add) }},
 		"M/M/1 at 0.8, 400 τ":      {5, 8, func(rng *rand.Rand, add func(float64)) { lindley(rng, .8, 40_000, add) }},
 		"independent, just enough": {1, 20, func(rng *rand.Rand, add func(float64)) { addN(add, 320, rng.ExpFloat64) }},
 	} {
