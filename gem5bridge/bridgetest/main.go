@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"testing"
 
 	"go.uber.org/goleak"
 
@@ -20,12 +19,12 @@ const (
 )
 
 // hostRole is a cosim that runs one job and may be killed.
-const hostRole = "host"
+const hostRole = "bridgetest: host"
 
 // Main runs the tests of a package and checks that they leave no goroutine
 // behind. It makes the test binary a plugin when it was started as one of
 // plugins, and is called by TestMain, which must do nothing else.
-func Main(m *testing.M, plugins map[string]func()) {
+func Main(m goleak.TestingM, plugins map[string]func()) {
 	roles := maps.Clone(plugins)
 	roles[hostRole] = playHost
 	role, playing := os.LookupEnv(roleVariable)

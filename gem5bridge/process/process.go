@@ -10,6 +10,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +92,7 @@ func fork(spec Spec) (*Process, *exec.Cmd, error) {
 		}
 	}
 	if spec.Nice != 0 {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, spec.Nice) // best effort: raising it takes a privilege
+		Prefer(0, spec.Nice)
 	}
 	cmd := exec.Command(spec.Args[0], spec.Args[1:]...)
 	cmd.Env, cmd.Dir = spec.Env, spec.Dir
@@ -185,14 +186,21 @@ func Confine(tid int, cores []int) error {
 	return nil
 }
 
-// ConfineAll restricts every thread of this process, and those they will start,
-// to cores. Threads that were confined on purpose must be confined again.
-func ConfineAll(cores []int) error {
+// Prefer asks for the niceness nice for the thread tid (0: the calling one). It
+// is a wish: a lower niceness takes a privilege.
+func Prefer(tid, nice int) {
+	_ = unix.Setpriority(unix.PRIO_PROCESS, tid, nice) // a wish
+}
+
+// EachThread calls do with the id of every thread of this process, so that those
+// started later inherit what it does from those that start them. A thread that
+// has ended meanwhile is no error.
+func EachThread(do func(tid int) error) error {
 	seen := map[int]bool{}
 	for {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
-			return fmt.Errorf("confine to cores %v: %w", cores, err)
+			return fmt.Errorf("list threads: %w", err)
 		}
 		fresh := 0
 		for _, task := range tasks {
@@ -202,12 +210,11 @@ func ConfineAll(cores []int) error {
 			}
 			seen[tid] = true
 			fresh++
-			if err := Confine(tid, cores); err != nil && !isGone(err) {
+			if err := do(tid); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 		}
-		// A thread inherits the cores of the one that starts it, so a pass that
-		// finds no new thread has found all.
+		// A pass that finds no new thread has found all.
 		if fresh == 0 {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -182,4 +183,21 @@ func TestStraysAreKilledByTheirMark(t *testing.T) {
 	require.Empty(t, process.KillStrays(marked))
 	require.Empty(t, process.Find(marked))
 	ended(t, p)
+}
+
+func TestEachThreadReachesThoseStartedLater(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{}
+	err := process.EachThread(func(tid int) error {
+		seen[tid] = true
+		if len(seen) == 1 {
+			return syscall.ESRCH // as if it had ended meanwhile
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.True(t, seen[os.Getpid()], "the first thread has the process's id")
+
+	reason := errors.New("enough")
+	require.ErrorIs(t, process.EachThread(func(int) error { return reason }), reason)
 }

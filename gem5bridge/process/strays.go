@@ -1,10 +1,7 @@
 package process
 
 import (
-	"errors"
-	"io/fs"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -100,8 +97,4 @@ func (s Stray) kill(match func(Stray) bool) {
 	if now, ok := look(s.proc); ok && now.StartTime == s.StartTime && match(now) {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may end by itself first
 	}
-}
-
-func isGone(err error) bool {
-	return errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist)
 }

@@ -1,0 +1,116 @@
+package host_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/servicetime"
+	"microcosm/functions"
+	"microcosm/gem5bridge"
+	"microcosm/gem5bridge/bridgetest"
+	"microcosm/gem5bridge/host"
+)
+
+// installed is where the functions of the catalog are for these tests.
+var installed string
+
+func TestMain(m *testing.M) {
+	roles := map[string]func(){"host": plugin(functions.Load), "host of odd functions": plugin(oddCatalog)}
+	for name, play := range oddFunctions {
+		roles[name] = play
+	}
+	bridgetest.Main(tests{m}, roles)
+}
+
+// tests installs the functions before the tests and removes them afterwards.
+type tests struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (t tests) Run() int {
+	root, err := os.MkdirTemp("", "functions")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(root) }() // the system's folder for what may be lost
+	if out, err := exec.Command("make", "-C", "../../functions", "install", "DESTDIR="+root).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "install the functions: %v\n%s", err, out)
+		return 1
+	}
+	installed = root
+	return t.M.Run()
+}
+
+// plugin is the host back end for a catalog.
+func plugin(load func() (*functions.Catalog, error)) func() {
+	return func() {
+		catalog, err := load()
+		if err == nil {
+			err = host.Serve(catalog)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func connect(t *testing.T, config gem5bridge.Config) *gem5bridge.Simulator {
+	t.Helper()
+	s, err := gem5bridge.Connect(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func condition(t *testing.T, word string) servicetime.Condition {
+	t.Helper()
+	c, err := servicetime.ParseCondition(word)
+	require.NoError(t, err)
+	return c
+}
+
+// cells are cells of one function in several conditions.
+func cells(t *testing.T, function string, count int, words ...string) []gem5bridge.Cell {
+	t.Helper()
+	var all []gem5bridge.Cell
+	for _, word := range words {
+		all = append(all, gem5bridge.Cell{Function: function, Input: functions.DefaultClass, Condition: condition(t, word), Count: count})
+	}
+	return all
+}
+
+// needsPython skips where the Python functions cannot run.
+func needsPython(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command("/usr/bin/python3", "-c", "import grpc, google.protobuf").CombinedOutput(); err != nil {
+		t.Skipf("Python's gRPC is missing (Debian: python3-grpcio python3-protobuf): %s", out)
+	}
+}
+
+// sample runs a job to its end and sorts its samples by status.
+func sample(t *testing.T, s *gem5bridge.Simulator, job gem5bridge.Job) (map[servicetime.Status][]servicetime.Sample, error) {
+	t.Helper()
+	by := map[servicetime.Status][]servicetime.Sample{}
+	for one, err := range s.Sample(t.Context(), job, nil) {
+		if err != nil {
+			return by, err
+		}
+		require.NoError(t, one.Check())
+		by[one.Status] = append(by[one.Status], one)
+	}
+	return by, nil
+}
+
+// oddRoot is a folder of installed functions that holds the null call, too.
+func oddRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(root, servicetime.NullFunction), os.DirFS(filepath.Join(installed, servicetime.NullFunction))))
+	return root
+}
