@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"microcosm/cosim/servicetime"
 	"microcosm/results/samplefile"
 )
 
@@ -120,8 +121,9 @@ func (v *verifier) samples(ctx context.Context, tx *sql.Tx) error {
 		if err != nil {
 			return err
 		}
+		digests := map[servicetime.Key]string{}
 		for _, row := range rows {
-			if err := row.check(); err != nil {
+			if err := row.check(digests); err != nil {
 				v.damage("%v", err)
 			} else if err := samplefile.Check(row.sample); err != nil {
 				v.damage("%v", err)
