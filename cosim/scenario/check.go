@@ -275,10 +275,10 @@ func (s *Scenario) checkMemory(r *reader, p place) {
 	}
 }
 
-// checkName reports a name that no table could show.
+// checkName reports a name that no table could show or no file could have.
 func (r *reader) checkName(p place, name string) {
-	if !r.reported[p.path] && p.node != nil && (strings.TrimSpace(name) != name || name == "" || strings.ContainsAny(name, "\n\r\t\x00")) {
-		r.wrong(p, "want a name without blanks around it, on one line")
+	if p.node != nil && (strings.TrimSpace(name) != name || name == "" || strings.ContainsAny(name, "/\\\n\r\t\x00")) {
+		r.wrong(p, "want a name on one line, without slashes and without blanks around it")
 	}
 }
 
@@ -287,7 +287,7 @@ func (r *reader) checkWord(p place, word string) {
 	odd := func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:@", c))
 	}
-	if p.node != nil && !r.reported[p.path] && (word == "" || strings.ContainsFunc(word, odd)) {
+	if p.node != nil && (word == "" || strings.ContainsFunc(word, odd)) {
 		r.wrong(p, "%q is no name: want letters, digits, '-', '_', '.', ':' and '@' only", word)
 	}
 }

@@ -91,7 +91,7 @@ func digestOf(path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // only read from
 		_, err = io.Copy(hash, file)
 		return hex.EncodeToString(hash.Sum(nil)), err
 	}

@@ -90,6 +90,7 @@ const (
 // parseYAML returns the only document of a YAML text. Anchors, aliases, tags and
 // merge keys are refused: what a scenario says must stand where it is read.
 func parseYAML(name, text string) (*node, []Mistake) {
+	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	src := newSource(name, text)
 	if len(text) > maxBytes {
 		return nil, []Mistake{src.start().mistake("", fmt.Sprintf("the file has %d bytes: a scenario has at most %d", len(text), maxBytes))}
@@ -140,8 +141,8 @@ func tooDeep(src *source, tokens token.Tokens) (Mistake, bool) {
 	return Mistake{}, false
 }
 
-// of returns where a token stands. The lexer's positions are clamped to the
-// text, since those at its end may lie behind it.
+// of returns where a token stands, within the text: the lexer's positions may lie
+// behind its end.
 func (s *source) of(t *token.Token) position {
 	if t == nil || t.Position == nil {
 		return s.start()
@@ -149,8 +150,27 @@ func (s *source) of(t *token.Token) position {
 	return position{s, min(max(1, t.Position.Line), len(s.lines)), max(1, t.Position.Column)}
 }
 
+// ofValue is of for the token of a value; the lexer may count a tab before it in.
+func (s *source) ofValue(t *token.Token) position {
+	p := s.of(t)
+	line := s.lines[p.line-1]
+	if len(line) > maxColumn {
+		return p
+	}
+	for i, c := range []rune(line) {
+		if i+1 >= p.column && c != ' ' && c != '\t' {
+			p.column = i + 1
+			break
+		}
+	}
+	return p
+}
+
 func syntaxMistake(src *source, err error) Mistake {
 	var syntax yaml.Error
+	if errors.As(err, &syntax) && strings.Contains(syntax.GetMessage(), "'\t'") {
+		return src.of(syntax.GetToken()).mistake("", "not YAML: a tab stands where only spaces may; indent with spaces")
+	}
 	if errors.As(err, &syntax) {
 		return src.of(syntax.GetToken()).mistake("", "not YAML: "+syntax.GetMessage())
 	}
@@ -168,7 +188,7 @@ func (c *converter) wrong(n ast.Node, problem string) {
 }
 
 func (c *converter) convert(n ast.Node) *node {
-	at := c.src.of(n.GetToken())
+	at := c.src.ofValue(n.GetToken())
 	switch n := n.(type) {
 	case *ast.NullNode:
 		return &node{kind: nullNode, at: at}

@@ -232,6 +232,19 @@ func skipWithoutTrace(t *testing.T, file string) {
 	}
 }
 
+func TestFilesOfOtherSystems(t *testing.T) {
+	t.Parallel()
+	want := parse(t, minimal)
+	for name, text := range map[string]string{
+		"carriage returns": strings.ReplaceAll(minimal, "\n", "\r\n"),
+		"byte order mark":  "\ufeff" + minimal,
+		"document markers": "---" + minimal + "...\n",
+		"no last newline":  strings.TrimSuffix(minimal, "\n"),
+	} {
+		require.Equal(t, string(want.Canonical()), string(parse(t, text).Canonical()), name)
+	}
+}
+
 func TestLoadSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	_, err := scenario.Load("testdata/nowhere.yaml")
