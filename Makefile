@@ -34,7 +34,6 @@ functions: ## install the functions that the host back end measures
 
 .PHONY: test
 test: setup-test build ## prove it: all that needs neither image nor gem5
-	$(GO) vet $(PACKAGES)
 	$(GO) test $(PACKAGES)
 
 .PHONY: setup-test
@@ -53,6 +52,10 @@ lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the hou
 $(BIN)/golangci-lint-$(GOLANGCI):
 	GOBIN=$(abspath $(BIN)) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 	mv $(BIN)/golangci-lint $@
+
+.PHONY: readme
+readme: build ## write the README's numbers anew
+	$(GO) test ./cosim/cmd/cosim -run TestReadmeNumbers -update
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

@@ -8,7 +8,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// TestMain makes the test binary cosim itself where a test starts it as such: in
+// scripts, and as the plugin that cosim makes of its own program.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "bridge" {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"cosim": main})
 }
 

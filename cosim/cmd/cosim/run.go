@@ -67,7 +67,26 @@ and must give the same bytes.`,
 	return c
 }
 
-// load reads the scenario and applies the overrides, in the order given.
+// thisHost stands in a scenario for the platform of the machine it runs on.
+const thisHost = "host"
+
+// load reads the scenario, applies the overrides, in the order given, and names
+// this machine where the scenario asks for it.
+func (a *app) load(c *cobra.Command, path string, o runOptions) (*scenario.Scenario, error) {
+	s, err := o.load(c, path)
+	if err != nil || s.Fidelity.Platform != thisHost {
+		return s, err
+	}
+	m, err := a.connect(c.Context(), campaign{backend: "host", functions: o.functions})
+	if err != nil {
+		return nil, fmt.Errorf("fidelity.platform: %s: %w", thisHost, err)
+	}
+	if err := m.simulator.Close(); err != nil {
+		return nil, err
+	}
+	return s.Override(scenario.Setting{Path: "fidelity.platform", Value: m.platform.Name})
+}
+
 func (o runOptions) load(c *cobra.Command, path string) (*scenario.Scenario, error) {
 	s, err := scenario.Load(path)
 	if err != nil {
@@ -94,7 +113,7 @@ func (o runOptions) load(c *cobra.Command, path string) (*scenario.Scenario, err
 }
 
 func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err error) {
-	s, err := o.load(c, path)
+	s, err := a.load(c, path, o)
 	if err != nil {
 		return err
 	}

@@ -111,10 +111,14 @@ func (a *app) connect(ctx context.Context, s campaign) (*measurer, error) {
 		return nil, errors.Join(err, simulator.Close())
 	}
 	m.setup.Platform = m.platform.Name
+	return m, nil
+}
+
+// logNotes says what a reader of the samples must know.
+func (a *app) logNotes(m *measurer) {
 	for _, note := range m.description.Notes {
 		a.log.Info("note of the back end", "note", note)
 	}
-	return m, nil
 }
 
 func backendCommand(backend string) ([]string, error) {
@@ -227,6 +231,7 @@ func (a *app) sample(ctx context.Context, s campaign) error {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.simulator.Close()) }()
+		a.logNotes(m)
 		names := s.names
 		if len(names) == 0 {
 			names = m.runnable()

@@ -73,12 +73,12 @@ func (x *sources) close() error {
 	return err
 }
 
-// measuredSomething reports whether anything was measured since it was last
-// asked.
+// measuredSomething reports whether anything was measured during a run since it
+// was last asked.
 func (x *sources) measuredSomething() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	something := x.measured > 0
+	something := x.kind == "inline" && x.measured > 0
 	x.measured = 0
 	return something
 }
@@ -221,6 +221,10 @@ func (x *sources) measureAhead(ctx context.Context, s *scenario.Scenario, demand
 	if err != nil {
 		return err
 	}
+	// What the back end cannot measure is asked of the scenario, if it is needed.
+	conditions = slices.DeleteFunc(conditions, func(c servicetime.Condition) bool {
+		return !slices.Contains(x.measurer.description.Conditions, c.Kind)
+	})
 	byInput := map[string][]string{}
 	for _, f := range demand.Functions {
 		if f.Measured != "" && !slices.Contains(byInput[f.Input], f.Measured) {
