@@ -131,7 +131,7 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	started := time.Now()
 	result, err := a.simulate(ctx, s, sources)
 	var interrupted *experiment.InterruptedError
-	if err != nil && !errors.As(err, &interrupted) {
+	if result == nil || err != nil && !errors.As(err, &interrupted) {
 		return err
 	}
 	o.folder = filepath.Dir(path)
