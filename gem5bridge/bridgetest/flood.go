@@ -44,7 +44,7 @@ func holdsBack(t *testing.T, b *bench) {
 	s := b.connect(t)
 	tr := b.traces(t)
 	job := b.longJob()
-	const wanted = 3000 // more than can be on the way
+	const wanted = 1500 // more than can be on the way
 	next := job.Cells[0].First
 	for sample, err := range s.Sample(t.Context(), job, nil) {
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -166,8 +167,9 @@ func TestAFunctionGoesWrong(t *testing.T) {
 			require.Equal(t, test.function, failure.Function)
 			require.Equal(t, condition(t, test.condition), failure.Condition)
 			if test.status != servicetime.StatusInvalid {
-				require.Len(t, by[test.status], 3, "it is tried three times")
-				for i, one := range by[test.status] {
+				odd := slices.DeleteFunc(by[test.status], func(s servicetime.Sample) bool { return s.Key.Function != test.function })
+				require.Len(t, odd, 3, "it is tried three times")
+				for i, one := range odd {
 					require.Equal(t, i, one.N)
 					require.Contains(t, one.Reason, test.says)
 				}

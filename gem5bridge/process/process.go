@@ -67,8 +67,8 @@ func Start(spec Spec) (*Process, error) {
 	go func() {
 		// The parent-death signal fires when the thread that forked ends
 		// (golang/go#27505), so this thread stays until the child has ended. It
-		// is never unlocked: it dies with the goroutine and takes its affinity
-		// and niceness along.
+		// is never unlocked: it dies with the goroutine and takes its niceness
+		// along.
 		runtime.LockOSThread()
 		p, cmd, err := fork(spec)
 		started <- result{p, err}
@@ -87,9 +87,15 @@ func Start(spec Spec) (*Process, error) {
 // the child inherits.
 func fork(spec Spec) (*Process, *exec.Cmd, error) {
 	if len(spec.Cores) > 0 {
+		var own unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &own); err != nil {
+			return nil, nil, fmt.Errorf("read the cores this thread may use: %w", err)
+		}
 		if err := Confine(0, spec.Cores); err != nil {
 			return nil, nil, err
 		}
+		// The thread could before; at worst it wakes up once on the child's cores.
+		defer func() { _ = unix.SchedSetaffinity(0, &own) }()
 	}
 	if spec.Nice != 0 {
 		Prefer(0, spec.Nice)
