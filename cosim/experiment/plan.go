@@ -229,7 +229,7 @@ func stages(c scenario.ColdStart) (create, init servicetime.Distribution, err er
 
 // run simulates one replication.
 func (p *plan) run(ctx context.Context, replication int) (*cluster.Outcome, error) {
-	seed := seedOf(p.scenario.Seed, replication)
+	seed := Seed(p.scenario.Seed, replication)
 	c := p.template
 	c.Random = func(name string) *rand.Rand { return loadgen.Rand(seed, name) }
 	c.Functions = slices.Clone(c.Functions)

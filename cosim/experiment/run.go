@@ -158,8 +158,8 @@ func replicate(ctx context.Context, plans []*plan, replications int, o Options) 
 	return done, &InterruptedError{Done: complete, Of: replications, Cause: context.Cause(ctx)}
 }
 
-// seedOf returns the seed of one replication.
-func seedOf(seed uint64, replication int) uint64 {
+// Seed returns the seed of one replication of a scenario's.
+func Seed(seed uint64, replication int) uint64 {
 	return loadgen.Rand(seed, fmt.Sprintf("replication/%d", replication)).Uint64()
 }
 

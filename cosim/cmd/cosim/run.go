@@ -16,6 +16,8 @@ import (
 
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/scenario"
+	"microcosm/loadgen"
+	"microcosm/loadgen/trace"
 	"microcosm/results"
 	"microcosm/results/report"
 )
@@ -27,6 +29,7 @@ type runOptions struct {
 	force        bool
 	all          bool
 	manifest     string
+	iat          string
 	backend      string
 	functions    string
 	seed         uint64
@@ -62,6 +65,7 @@ and must give the same bytes.`,
 	flags.BoolVar(&o.force, "force", false, "replace the reports of another scenario in that folder")
 	flags.BoolVar(&o.all, "all", false, "show every function, node and condition")
 	flags.StringVar(&o.manifest, "manifest", "", "write what a byte-identical rerun needs into this file")
+	flags.StringVar(&o.iat, "iat", "", "write the arrivals of the first replication into this folder, as In-Vitro's iatN.json")
 	flags.StringVar(&o.backend, "backend", "host", "who measures for execution.source ahead and inline")
 	flags.StringVar(&o.functions, "functions-dir", "", "folder of installed functions for execution.source ahead and inline")
 	return c
@@ -117,6 +121,12 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	if err != nil {
 		return err
 	}
+	if o.iat != "" {
+		if err := writeArrivals(o.iat, s); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.err, "arrivals: %s\n", o.iat)
+	}
 	ctx := c.Context()
 	if s.Execution.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -139,6 +149,19 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 		return errors.Join(err, keepErr)
 	}
 	return err
+}
+
+// writeArrivals writes the scenario's first replication as a resolved trace.
+func writeArrivals(folder string, s *scenario.Scenario) error {
+	demand, err := s.Demand()
+	if err != nil {
+		return err
+	}
+	w := loadgen.Workload{Horizon: demand.Horizon}
+	for _, f := range demand.Functions {
+		w.Functions = append(w.Functions, loadgen.Function{Name: f.Name, ExpectedInvocations: f.ExpectedInvocations, Source: f.Arrivals})
+	}
+	return trace.WriteIAT(folder, w, experiment.Seed(s.Seed, 0))
 }
 
 // simulate runs the scenario. Where the run measured something it is repeated
