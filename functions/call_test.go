@@ -134,30 +134,45 @@ func TestRightRepliesAreAcceptedAndWrongOnesNot(t *testing.T) {
 			"fn: Fib: y = fib(x) | x: 10 y: 55 | runtime: python",
 		}},
 		{"fibonacci in Python", "fibonacci-python", "vswarm", "fn: Fib: y = fib(x) | x: 10 y: 55 | runtime: python", fib, []string{"", "55"}},
-		{"AES-128 in counter mode", "aes-go", "vswarm",
-			"fn: AES | plaintext: A unique message | ciphertext: fd4b8dc72677cafa719c946be09d1bb8 | runtime: golang", aes, []string{
+		{
+			"AES-128 in counter mode", "aes-go", "vswarm",
+			"fn: AES | plaintext: A unique message | ciphertext: fd4b8dc72677cafa719c946be09d1bb8 | runtime: golang", aes,
+			[]string{
 				"fn: AES | plaintext: A unique message | ciphertext: fd4b8dc72677cafa719c946be09d1bb9 | runtime: golang",
 				"fn: AES | plaintext: A unique massage | ciphertext: fd4b8dc72677cafa719c946be09d1bb8 | runtime: golang",
-			}},
-		{"AES-256 in counter mode as Python prints it", "aes-python", "vswarm",
-			`fn: AES | plaintext: A unique message | ciphertext: b'4\xc8\xcb-#y\x9c\xcb\xcd\xb0\x00\xe3\xc0\xa1\xa6\xf2' | runtime: Python`, aes, []string{
+			},
+		},
+		{
+			"AES-256 in counter mode as Python prints it", "aes-python", "vswarm",
+			`fn: AES | plaintext: A unique message | ciphertext: b'4\xc8\xcb-#y\x9c\xcb\xcd\xb0\x00\xe3\xc0\xa1\xa6\xf2' | runtime: Python`, aes,
+			[]string{
 				`fn: AES | plaintext: A unique message | ciphertext: b'4\xc8\xcb-#y\x9c\xcb\xcd\xb0\x00\xe3\xc0\xa1\xa6\xf3' | runtime: Python`,
-			}},
-		{"a token that is allowed", "auth-go", "allow",
+			},
+		},
+		{
+			"a token that is allowed", "auth-go", "allow",
 			"fn: Auth | token: allow | resp: {principalId:user policyDocument:{Version:2012-10-17 Statement:[{Action:execute-api:Invoke Effect:Allow Resource:" + arn +
-				"}]} context:{stringKey:stringval numberKey:123 booleanKey:true}} | runtime: golang", auth, []string{
+				"}]} context:{stringKey:stringval numberKey:123 booleanKey:true}} | runtime: golang", auth,
+			[]string{
 				"fn: Auth | token: allow | resp: {principalId:user policyDocument:{Version:2012-10-17 Statement:[{Action:execute-api:Invoke Effect:Deny Resource:" + arn +
 					"}]} context:{stringKey:stringval numberKey:123 booleanKey:true}} | runtime: golang",
 				"fn: Auth | token: allow | resp: Unauthorized | runtime: golang",
-			}},
-		{"a token that is denied, in Python", "auth-python", "deny",
+			},
+		},
+		{
+			"a token that is denied, in Python", "auth-python", "deny",
 			"fn: Auth | token: deny | resp: {'principalId': 'user', 'policyDocument': {'Version': '2012-10-17', 'Statement': [{'Action': 'execute-api:Invoke', " +
 				"'Effect': 'Deny', 'Resource': '" + arn + "'}]}, 'context': {'stringKey': 'stringval', 'numberKey': 123, 'booleanKey': True}} | runtime: python", auth,
-			[]string{"fn: Auth | token: deny | resp: Unauthorized | runtime: python"}},
-		{"a token without rights", "auth-go", "unauthorized", "fn: Auth | token: unauthorized | resp: Unauthorized | runtime: golang", auth,
-			[]string{"fn: Auth | token: unauthorized | resp: Error: Invalid token | runtime: golang"}},
-		{"no token at all", "auth-python", "vswarm", "fn: Auth | token: A unique message | resp: Error: Invalid token | runtime: python", auth,
-			[]string{"fn: Auth | token: A unique message | resp: Unauthorized | runtime: python"}},
+			[]string{"fn: Auth | token: deny | resp: Unauthorized | runtime: python"},
+		},
+		{
+			"a token without rights", "auth-go", "unauthorized", "fn: Auth | token: unauthorized | resp: Unauthorized | runtime: golang", auth,
+			[]string{"fn: Auth | token: unauthorized | resp: Error: Invalid token | runtime: golang"},
+		},
+		{
+			"no token at all", "auth-python", "vswarm", "fn: Auth | token: A unique message | resp: Error: Invalid token | runtime: python", auth,
+			[]string{"fn: Auth | token: A unique message | resp: Unauthorized | runtime: python"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -43,8 +43,10 @@ func greeter(t testing.TB, yaml string) fs.FS {
 			{Name: proto.String("HelloRequest"), Field: []*descriptorpb.FieldDescriptorProto{
 				{Name: proto.String("name"), Number: proto.Int32(1), Type: text, Label: one},
 				{Name: proto.String("times"), Number: proto.Int32(2), Type: number, Label: one},
-				{Name: proto.String("friends"), Number: proto.Int32(3), Label: many,
-					Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), TypeName: proto.String(".helloworld.HelloRequest")},
+				{
+					Name: proto.String("friends"), Number: proto.Int32(3), Label: many,
+					Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), TypeName: proto.String(".helloworld.HelloRequest"),
+				},
 			}},
 			{Name: proto.String("HelloReply"), Field: []*descriptorpb.FieldDescriptorProto{
 				{Name: proto.String("message"), Number: proto.Int32(1), Type: text, Label: one},
@@ -150,6 +152,28 @@ func TestAUsersFunctionNeedsDataOnly(t *testing.T) {
 	require.ErrorContains(t, err, `"hello" exists in both`)
 }
 
+// The example that users copy is one that the catalog takes.
+func TestTheExampleOfTheReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "```yaml\n")
+	require.True(t, found)
+	example, _, found := strings.Cut(rest, "```\n")
+	require.True(t, found)
+	catalog, err := functions.Read(greeter(t, example))
+	require.NoError(t, err)
+	f, err := catalog.Lookup("hello")
+	require.NoError(t, err)
+	require.Equal(t, []string{"default", "friends"}, f.Classes())
+	require.Equal(t, []string{"/usr/bin/python3", "/app/server.py"}, f.Entrypoint("/app"))
+	require.Equal(t, []string{"/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", "7001"}, f.Dependencies[0].Command("127.0.0.1", 7001))
+	require.Nil(t, f.Dependencies[1].Command("127.0.0.1", 7002))
+	call, err := f.Call("default", 1, 0)
+	require.NoError(t, err)
+	require.Regexp(t, `^\n.guest-\d+\x10[\x01-\x03]$`, string(call.Request))
+}
+
 func TestEveryMistakeIsReportedAtOnceWithItsPlace(t *testing.T) {
 	t.Parallel()
 	_, err := functions.Read(greeter(t, `name: Hello World
@@ -171,7 +195,8 @@ inputs:
     method: Watch
     request: {times: {$int: [5, 3]}, name: {$letter: [1, 2]}}
   bigger:
-    request: {times: {$int: [0, 3000000000]}}
+    draw: {text: {$letters: [1, 1]}}
+    request: {times: {$int: [0, 3000000000]}, friends: [{name: "${txt}"}, {name: {$date: [tomorrow, "${text}", x]}}, {times: {$float: [1, 2]}}]}
 reply:
   fields: {message: {equals: "${nobody}"}, text: {matches: "("}}
 `))
@@ -194,6 +219,11 @@ reply:
 		`5 is larger than 3`,
 		`unknown draw "$letter": did you mean $letters`,
 		`"times": "3000000000" does not fit a int32`,
+		`${txt}: nothing of that name is drawn: did you mean text?`,
+		"want a date as YYYY-MM-DD",
+		`${text} is no whole number: draw it with $int or $count`,
+		"want a number of days",
+		`"times" is a int32: $float makes a double`,
 		`${nobody}: helloworld.HelloRequest has no field "nobody"`,
 		"missing closing )",
 	} {
@@ -225,7 +255,7 @@ func TestMistakesThatConcernAWholeFile(t *testing.T) {
 		"name is missing":             {without("name"), `key "name" is missing`},
 		"inputs are missing":          {hello[:strings.Index(hello, "inputs:")], `key "inputs" is missing`},
 		"service is missing":          {without("service"), `key "service" is missing`},
-		"no type is known":            {without("descriptors"), `no service "helloworld.Greeter" is known`},
+		"no type is known":            {strings.Replace(without("descriptors"), "helloworld.", "nowhere.", 1), `no service "nowhere.Greeter" is known`},
 		"name is not the folder":      {strings.Replace(hello, "name: hello", "name: hallo", 1), `want the name of its folder, "hello"`},
 		"no default class":            {strings.Replace(hello, "default:", "usual:", 1), `input class "default" is missing`},
 		"nothing to check":            {hello[:strings.Index(hello, "reply:")], "no reply to check against"},

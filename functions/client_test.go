@@ -44,7 +44,7 @@ func TestClientWaitsForAFunctionThatIsStillStarting(t *testing.T) {
 	defer cancel()
 	client, err := functions.Dial(ctx, addr)
 	require.NoError(t, err)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 
 	short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer stop()

@@ -34,8 +34,9 @@ func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port := l.Addr().(*net.TCPAddr).Port
+	require.NoError(t, l.Close())
+	return port
 }
 
 // missing says which of a function's needs this machine lacks, "" if none.
@@ -132,7 +133,7 @@ func start(t *testing.T, catalog *functions.Catalog, f *functions.Function, root
 	r.process = run(t, f.Name, argv, append(env, addresses...))
 	r.client, err = functions.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", port))
 	require.NoError(t, err)
-	t.Cleanup(func() { r.client.Close() })
+	t.Cleanup(func() { require.NoError(t, r.client.Close()) })
 	require.NoError(t, r.client.WaitReady(ctx), "%s", f.Name)
 	return r
 }
@@ -174,7 +175,8 @@ func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 }
 
 // chance names the classes whose replies contain random numbers, times or sizes.
-var chance = map[string]bool{"paymentservice default": true, "paymentservice vswarm": true, "shippingservice ship": true,
+var chance = map[string]bool{
+	"paymentservice default": true, "paymentservice vswarm": true, "shippingservice ship": true,
 	"sleeping default": true, "sleeping vswarm": true, "sleeping small": true,
 	"spinning default": true, "spinning vswarm": true, "spinning small": true,
 	"compression default": true, "compression vswarm": true, "compression small": true,
@@ -211,6 +213,31 @@ func drive(t *testing.T, client *functions.Client, f *functions.Function, class 
 		require.Error(t, call.Check(reply[:len(reply)-1]), "a truncated reply")
 	}
 	require.Error(t, call.Check(append(append([]byte(nil), reply...), 0xf8, 0x7f, 0x01)), "a reply with an unknown field")
+}
+
+func TestHowAFunctionIsStarted(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	goFunction, python := lookup(t, "aes-go"), lookup(t, "aes-python")
+	_, _, err := python.Command(root, 7001)
+	require.ErrorIs(t, err, functions.ErrNotInstalled)
+	require.ErrorContains(t, err, "make -C functions install DESTDIR="+root)
+	for _, f := range []*functions.Function{goFunction, python} {
+		require.NoError(t, os.Mkdir(filepath.Join(root, f.Name), 0o755))
+		for _, port := range []int{0, -1, 65536} {
+			_, _, err := f.Command(root, port)
+			require.ErrorContains(t, err, "want 1 to 65535")
+		}
+	}
+	argv, env, err := goFunction.Command(root, 7001)
+	require.NoError(t, err)
+	require.Equal(t, []string{root + "/aes-go/aes-go", "--addr", "127.0.0.1", "--port", "7001"}, argv)
+	require.Equal(t, []string{"GRPC_PORT=7001"}, env)
+	argv, env, err = python.Command(root, 7002)
+	require.NoError(t, err)
+	require.Equal(t, []string{"/usr/bin/python3", root + "/aes-python/server.py", "--addr", "127.0.0.1", "--port", "7002"}, argv)
+	require.Equal(t, []string{"GRPC_PORT=7002", "PYTHONDONTWRITEBYTECODE=1"}, env)
+	require.Equal(t, []string{"/usr/bin/python3", "/app/server.py"}, python.Entrypoint("/app"))
 }
 
 func TestDigestTellsInstallationsApart(t *testing.T) {

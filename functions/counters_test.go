@@ -20,9 +20,10 @@ func counters(t *testing.T, question, addr string) map[string]int {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-	fmt.Fprintf(conn, "%s\r\nquit\r\n", question)
+	_, err = fmt.Fprintf(conn, "%s\r\nquit\r\n", question)
+	require.NoError(t, err)
 	found := map[string]int{}
 	line := regexp.MustCompile(`^(?:cmdstat_|STAT )(\w+)(?::calls=| )(\d+)`)
 	for s := bufio.NewScanner(conn); s.Scan(); {
@@ -124,8 +125,9 @@ func TestReservationsAreKept(t *testing.T) {
 
 	conn, err := net.Dial("tcp", r.databases["memcached"])
 	require.NoError(t, err)
-	defer conn.Close()
-	fmt.Fprint(conn, "flush_all\r\n")
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprint(conn, "flush_all\r\n")
+	require.NoError(t, err)
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "OK\r\n", answer)

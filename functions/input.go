@@ -194,11 +194,11 @@ func (m *template) drawn(e entry, fd protoreflect.FieldDescriptor) source {
 		lo, hi := m.span(e.value, 0, maxLetters)
 		m.wants(e, fd, protoreflect.StringKind, protoreflect.BytesKind)
 		return func(l *lot) protoreflect.Value {
-			if s := l.letters(l.between(lo, hi)); fd.Kind() == protoreflect.StringKind {
-				return protoreflect.ValueOfString(s)
-			} else {
+			s := l.letters(l.between(lo, hi))
+			if fd.Kind() == protoreflect.BytesKind {
 				return protoreflect.ValueOfBytes([]byte(s))
 			}
+			return protoreflect.ValueOfString(s)
 		}
 	case "$float":
 		return m.float(e, fd)

@@ -63,7 +63,7 @@ func (f *Function) folder(root string) (string, error) {
 		return "", err
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("%s in %s: %w: make -C functions install DESTDIR=%s", f.Name, root, ErrNotInstalled, root)
+		return "", fmt.Errorf("%s: %w in %s: make -C functions install DESTDIR=%s", f.Name, ErrNotInstalled, root, filepath.Dir(dir))
 	}
 	return dir, nil
 }
@@ -89,8 +89,11 @@ func (f *Function) Digest(root string) (string, error) {
 			return err
 		}
 		mode, content, err := contents(path, entry)
+		if err != nil {
+			return err
+		}
 		// The length before the contents keeps one file apart from the next.
-		fmt.Fprintf(sum, "%q %v %d\n%s", filepath.ToSlash(name), mode, len(content), content)
+		_, err = fmt.Fprintf(sum, "%q %v %d\n%s", filepath.ToSlash(name), mode, len(content), content)
 		return err
 	})
 	if err != nil {

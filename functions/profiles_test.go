@@ -25,7 +25,7 @@ func profiles(t *testing.T) map[string]float64 {
 	if err != nil {
 		t.Skipf("skipped: In-Vitro's vSwarm profiles are not here: %v", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	unzipped, err := gzip.NewReader(file)
 	require.NoError(t, err)
 	var all map[string]struct {

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-
-	"github.com/goccy/go-yaml"
 )
 
 // The readers below take one YAML node each, add a mistake where it is not what

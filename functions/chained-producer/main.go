@@ -91,7 +91,7 @@ func (p producer) send(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // all replies have been read
 	group, ctx := errgroup.WithContext(ctx)
 	for range n {
 		group.Go(func() error {

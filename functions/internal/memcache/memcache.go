@@ -42,8 +42,7 @@ func New(addr string) *Client {
 func (c *Client) Get(ctx context.Context, key string) ([]byte, error) {
 	var value []byte
 	err := c.with(ctx, key, func(rw *bufio.ReadWriter) (err error) {
-		fmt.Fprintf(rw, "get %s\r\n", key)
-		value, err = readValue(rw, key)
+		value, err = ask(rw, key)
 		return err
 	})
 	return value, err
@@ -52,8 +51,7 @@ func (c *Client) Get(ctx context.Context, key string) ([]byte, error) {
 // Set stores a value without an expiry.
 func (c *Client) Set(ctx context.Context, key string, value []byte) error {
 	return c.with(ctx, key, func(rw *bufio.ReadWriter) error {
-		fmt.Fprintf(rw, "set %s 0 0 %d\r\n%s\r\n", key, len(value), value)
-		line, err := answer(rw)
+		line, err := answer(rw, fmt.Sprintf("set %s 0 0 %d\r\n%s\r\n", key, len(value), value))
 		if err == nil && line != "STORED" {
 			err = fmt.Errorf("set: %s", line)
 		}
@@ -109,8 +107,11 @@ func (c *Client) conn(ctx context.Context) (*conn, error) {
 	return &conn{nc, rw}, nc.SetDeadline(time.Now().Add(timeout))
 }
 
-// answer sends what was written and reads a line.
-func answer(rw *bufio.ReadWriter) (string, error) {
+// answer sends a question and reads a line.
+func answer(rw *bufio.ReadWriter, question string) (string, error) {
+	if _, err := rw.WriteString(question); err != nil {
+		return "", err
+	}
 	if err := rw.Flush(); err != nil {
 		return "", err
 	}
@@ -122,8 +123,8 @@ func line(rw *bufio.ReadWriter) (string, error) {
 	return strings.TrimSuffix(s, "\r\n"), err
 }
 
-func readValue(rw *bufio.ReadWriter, key string) ([]byte, error) {
-	head, err := answer(rw)
+func ask(rw *bufio.ReadWriter, key string) ([]byte, error) {
+	head, err := answer(rw, "get "+key+"\r\n")
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func server(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})
-	t.Cleanup(func() { l.Close(); <-done })
+	t.Cleanup(func() { require.NoError(t, l.Close()); <-done })
 	go func() {
 		defer close(done)
 		values := map[string]string{}
@@ -32,7 +32,7 @@ func server(t *testing.T) string {
 				return
 			}
 			serve(conn, values)
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
 	return l.Addr().String()

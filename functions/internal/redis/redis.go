@@ -35,7 +35,6 @@ type Client struct {
 type conn struct {
 	net.Conn
 	r *bufio.Reader
-	w *bufio.Writer
 }
 
 // Open connects to host:port and waits for a server that is still starting.
@@ -108,17 +107,18 @@ func (c *Client) conn(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{nc, bufio.NewReader(nc), bufio.NewWriter(nc)}, nc.SetDeadline(time.Now().Add(timeout))
+	return &conn{nc, bufio.NewReader(nc)}, nc.SetDeadline(time.Now().Add(timeout))
 }
 
 func (c *conn) batch(commands [][]string) ([][]string, error) {
+	var text []byte
 	for _, command := range commands {
-		fmt.Fprintf(c.w, "*%d\r\n", len(command))
+		text = fmt.Appendf(text, "*%d\r\n", len(command))
 		for _, arg := range command {
-			fmt.Fprintf(c.w, "$%d\r\n%s\r\n", len(arg), arg)
+			text = fmt.Appendf(text, "$%d\r\n%s\r\n", len(arg), arg)
 		}
 	}
-	if err := c.w.Flush(); err != nil {
+	if _, err := c.Write(text); err != nil {
 		return nil, err
 	}
 	replies := make([][]string, len(commands))

@@ -23,7 +23,7 @@ func server(t *testing.T, answers ...string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})
-	t.Cleanup(func() { l.Close(); <-done })
+	t.Cleanup(func() { require.NoError(t, l.Close()); <-done })
 	go func() {
 		defer close(done)
 		for {
@@ -53,7 +53,7 @@ func server(t *testing.T, answers ...string) string {
 					break
 				}
 			}
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
 	return l.Addr().String()
