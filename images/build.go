@@ -77,7 +77,7 @@ func place(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Cleanup() // does nothing once the file is in its place
+	defer func() { _ = out.Cleanup() }() // does nothing once the file is in its place
 	if _, err := io.Copy(out, in); err != nil {
 		return err
 	}

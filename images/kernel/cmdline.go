@@ -61,6 +61,9 @@ func CommandLine(i isa.ISA, clock Clock) []string {
 		// gem5's counters are synchronous; testing that takes 20 ms of busy waiting
 		// and fails. With it the kernel would fall back to ticks of 10 ms.
 		"tsc=reliable",
+		// In gem5 v24 the guest hangs once its local APIC's timer is in one-shot mode,
+		// so it ticks, every 10 ms; clocks tell microseconds all the same.
+		"highres=off", "nohz=off",
 		// Both are waits for real hardware: 10 ms per core, and ten ticks.
 		"cpu_init_udelay=0", "no_timer_check",
 	)

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"io"
 	"sort"
-	"text/tabwriter"
+	"strings"
 )
 
 // phases are the functions at which a phase of the boot begins, in order, and
 // what happens until the next.
 var phases = []struct{ function, what string }{
 	{"start_kernel", "architecture set-up: memory map, page tables, tables of devices"},
-	{"mm_init", "memory: page allocator"},
+	{"mem_init", "memory: page allocator"},
 	{"sched_init", "scheduler, RCU, interrupts, timers, console"},
 	{"rest_init", "kernel threads"},
 	{"kernel_init_freeable", "local interrupt controllers, clocks"},
 	{"smp_init", "other cores"},
 	{"page_alloc_init_late", "rest of the page allocator"},
-	{"do_initcalls", "initcalls: network stack, file systems, drivers"},
+	{"driver_init", "initcalls: network stack, file systems, drivers"},
 	{"prepare_namespace", "waiting for the disk"},
 	{"mount_root", "mounting the root"},
 	{"free_initmem", "freeing the boot's memory, write protection"},
@@ -74,18 +74,7 @@ func Analyse(c Counts, s *Symbols) (Boot, error) {
 		return Boot{}, fmt.Errorf("profile the boot: the guest never came as far as the agent's first line")
 	}
 	b := Boot{Before: first["start_kernel"], ToAgent: first[firstWrite] - first["start_kernel"]}
-	var open *Phase
-	for _, p := range phases {
-		at, ok := first[p.function]
-		if !ok {
-			continue
-		}
-		if open != nil {
-			open.Instructions = at - open.Instructions
-			b.Phases = append(b.Phases, *open)
-		}
-		open = &Phase{p.function, p.what, at}
-	}
+	b.Phases = split(first)
 	own := map[string]uint64{}
 	for _, block := range c.Blocks {
 		name := "(user, firmware, decompression)"
@@ -104,20 +93,37 @@ func Analyse(c Counts, s *Symbols) (Boot, error) {
 	return b, nil
 }
 
-// Write prints the boot as a table with the n dearest functions.
-func (b Boot) Write(w io.Writer, n int) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "instructions\tphase\n")
-	fmt.Fprintf(t, "%s\tfirmware and decompression (not in gem5)\n", millions(b.Before))
-	for _, p := range b.Phases {
-		fmt.Fprintf(t, "%s\t%s: %s\n", millions(p.Instructions), p.From, p.What)
+// split returns the phases that were reached, each with its instructions.
+func split(first map[string]uint64) []Phase {
+	var reached []Phase
+	for _, p := range phases {
+		at, ok := first[p.function]
+		if ok && (len(reached) == 0 || at >= reached[len(reached)-1].Instructions) {
+			reached = append(reached, Phase{p.function, p.what, at})
+		}
 	}
-	fmt.Fprintf(t, "%s\tfrom the kernel's start to the agent's first line\n\n", millions(b.ToAgent))
-	fmt.Fprintf(t, "instructions\tfunction (whole run)\n")
-	for _, f := range b.Functions[:min(n, len(b.Functions))] {
-		fmt.Fprintf(t, "%s\t%s\n", millions(f.Instructions), f.Name)
+	for i := range len(reached) - 1 {
+		reached[i].Instructions = reached[i+1].Instructions - reached[i].Instructions
 	}
-	return t.Flush()
+	return reached[:len(reached)-1] // the last is the end
 }
 
-func millions(n uint64) string { return fmt.Sprintf("%9.2f M", float64(n)/1e6) }
+// Write prints the boot as a table with the n dearest functions.
+func (b Boot) Write(w io.Writer, n int) error {
+	var text strings.Builder
+	row := func(instructions uint64, what string) {
+		fmt.Fprintf(&text, "%9.2f M  %s\n", float64(instructions)/1e6, what)
+	}
+	text.WriteString("instructions of phases\n")
+	row(b.Before, "firmware and decompression (not in gem5)")
+	for _, p := range b.Phases {
+		row(p.Instructions, p.From+": "+p.What)
+	}
+	row(b.ToAgent, "from the kernel's start to the agent's first line")
+	text.WriteString("\ninstructions of functions, in the whole run\n")
+	for _, f := range b.Functions[:min(n, len(b.Functions))] {
+		row(f.Instructions, f.Name)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}

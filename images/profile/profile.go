@@ -80,7 +80,7 @@ func ReadSymbols(path string) (*Symbols, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	table, err := f.Symbols()
 	if err != nil {
 		return nil, fmt.Errorf("read the symbols of %s: %w", path, err)

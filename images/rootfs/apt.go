@@ -106,7 +106,7 @@ func (a *apt) ask(ctx context.Context, packages []string, dir string) error {
 	var missing []error
 	for _, name := range packages {
 		if _, ok := debs[name]; !ok {
-			missing = append(missing, fmt.Errorf("Debian has no package %s for %s", name, a.isa.Debian()))
+			missing = append(missing, fmt.Errorf("no package %s in Debian for %s", name, a.isa.Debian()))
 		}
 	}
 	if err := errors.Join(missing...); err != nil {

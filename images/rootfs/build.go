@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"microcosm/images/cache"
 	"microcosm/images/isa"
@@ -254,7 +253,7 @@ func CompilePython(ctx context.Context, root string) error {
 		Env:  []string{"PYTHONHASHSEED=0"},
 	})
 	if err != nil {
-		return fmt.Errorf("compile Python in %s: %s", strings.TrimSuffix(root, "/tree"), err)
+		return fmt.Errorf("compile the Python files in %s: %w", root, err)
 	}
 	return nil
 }

@@ -22,22 +22,22 @@ import (
 func Digest(root string) (string, error) {
 	h := sha256.New()
 	err := walk(root, func(path, rel string, info fs.FileInfo) error {
-		fmt.Fprintf(h, "%d:%s %v ", len(rel), rel, info.Mode())
+		entry := fmt.Appendf(nil, "%d:%s %v ", len(rel), rel, info.Mode())
 		switch {
 		case info.Mode().IsRegular():
 			sum, err := File(path)
 			if err != nil {
 				return err
 			}
-			io.WriteString(h, sum) // a hash never fails to write
+			entry = append(entry, sum...)
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(h, "%d:%s", len(target), target)
+			entry = fmt.Appendf(entry, "%d:%s", len(target), target)
 		}
-		io.WriteString(h, "\n")
+		h.Write(append(entry, '\n'))
 		return nil
 	})
 	if err != nil {

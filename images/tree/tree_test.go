@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -41,8 +42,7 @@ func TestDigestDependsOnWhatATreeIs(t *testing.T) {
 		{"a permission", func(d string) error { return os.Chmod(filepath.Join(d, "file"), 0o600) }},
 		{"a name", func(d string) error { return os.Rename(filepath.Join(d, "file"), filepath.Join(d, "file2")) }},
 		{"a link's target", func(d string) error {
-			os.Remove(filepath.Join(d, "link"))
-			return os.Symlink("bin/toolx", filepath.Join(d, "link"))
+			return errors.Join(os.Remove(filepath.Join(d, "link")), os.Symlink("bin/toolx", filepath.Join(d, "link")))
 		}},
 		{"an empty directory more", func(d string) error { return os.Mkdir(filepath.Join(d, "empty"), 0o755) }},
 		{"a file moved into a directory", func(d string) error { return os.Rename(filepath.Join(d, "file"), filepath.Join(d, "bin", "file")) }},
