@@ -50,7 +50,7 @@ type cell struct {
 	err     error // why it was given up
 }
 
-// nullCall is what is subtracted from a condition's samples.
+// nullCall is what is subtracted from the samples of calls.
 type nullCall struct {
 	roundTrip time.Duration
 	cpu       time.Duration

@@ -30,12 +30,17 @@
 //
 // # What is subtracted
 //
-// The null call (an empty echo in Go) is measured before a job's cells, in each
-// of their conditions, at least 30 times over six processes or more. A sample's
-// Null is the median of its condition's null round trips. The CPU time of the
-// null call, which is the server's share of what Null subtracts, must then not
-// count as busy either, or a short function would be busy for longer than it
-// serves:
+// The null call (an empty echo in Go) is measured before a job's cells, warm, at
+// least 30 times over six processes or more; a sample's Null is the median of its
+// round trips. It is the same for every condition on purpose. The client and its
+// core are warm in all of them, so that a warm null call is what measuring adds;
+// a null call that was itself made lukewarm or flushed would subtract the very
+// penalty that the condition is about, which a function has in its own copy of
+// the gRPC server too, and short functions would show none at all.
+//
+// The CPU time of the null call, which is the server's share of what Null
+// subtracts, must then not count as busy either, or a short function would be
+// busy for longer than it serves:
 //
 //	Busy = CPU of the function's process − median CPU of the null call's process
 //

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"slices"
 	"time"
 
 	"microcosm/cosim/servicetime"
@@ -15,7 +14,7 @@ import (
 // plan is a job that has been found good.
 type plan struct {
 	cells  []*cell
-	nulls  []*cell // one for each condition of the cells that is a call's
+	null   *cell // the null call, warm
 	mix    []*functions.Function
 	within time.Duration // a function serves
 }
@@ -43,8 +42,8 @@ func (b *Backend) plan(job gem5bridge.Job) (*plan, error) {
 			p.mix = append(p.mix, f)
 		}
 	}
-	nulls, err := b.nullCells(job)
-	p.nulls = nulls
+	null, err := b.nullCell(job)
+	p.null = null
 	return p, errors.Join(append(wrong, err)...)
 }
 
@@ -102,28 +101,20 @@ func (b *Backend) installed(job gem5bridge.Job, name string) (*functions.Functio
 	return f, image, err
 }
 
-// nullCells returns the cells of the null call in every condition of the job's
-// cells in which a call is made.
-func (b *Backend) nullCells(job gem5bridge.Job) ([]*cell, error) {
+// nullCell returns the cell of the warm null call.
+func (b *Backend) nullCell(job gem5bridge.Job) (*cell, error) {
 	f, image, err := b.installed(job, servicetime.NullFunction)
 	if err != nil {
 		return nil, gem5bridge.Mistake("the null call that is subtracted: %v", err)
 	}
-	var cells []*cell
-	for _, asked := range job.Cells {
-		condition := asked.Condition
-		if condition.Kind == servicetime.StageInit || slices.ContainsFunc(cells, func(c *cell) bool { return c.Condition == condition }) {
-			continue
-		}
-		cells = append(cells, &cell{
-			Cell:     gem5bridge.Cell{Function: f.Name, Input: functions.DefaultClass, Condition: condition, Count: nullCalls},
-			index:    gem5bridge.WholeJob,
-			function: f,
-			key: servicetime.Key{
-				Function: f.Name, Image: image, Input: functions.DefaultClass, Condition: condition,
-				Platform: b.machine.platform.Name, PlatformDigest: b.machine.platform.Digest, Stack: b.stack(),
-			},
-		})
-	}
-	return cells, nil
+	condition := servicetime.Condition{Kind: servicetime.Warm}
+	return &cell{
+		Cell:     gem5bridge.Cell{Function: f.Name, Input: functions.DefaultClass, Condition: condition, Count: nullCalls},
+		index:    gem5bridge.WholeJob,
+		function: f,
+		key: servicetime.Key{
+			Function: f.Name, Image: image, Input: functions.DefaultClass, Condition: condition,
+			Platform: b.machine.platform.Name, PlatformDigest: b.machine.platform.Digest, Stack: b.stack(),
+		},
+	}, nil
 }

@@ -2,19 +2,16 @@ package host
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"microcosm/cosim/servicetime"
 	"microcosm/gem5bridge"
 )
 
-// calibrate measures the null call in every condition and gives the medians to
-// the cells of that condition.
+// calibrate measures the null call and gives the medians to the cells in which a
+// call is made.
 func (r *run) calibrate(ctx context.Context, p *plan) error {
-	trips := map[*cell][]time.Duration{}
-	cpu := map[*cell][]time.Duration{}
-	done, total := 0, len(p.nulls)*nullCalls
+	var trips, cpu []time.Duration
 	deadline := r.job.Deadline
 	r.job.Deadline = helpDeadline // the job's is meant for its functions
 	r.taken = func(c *cell, got reading, _ uint64, status servicetime.Status, _ string) error {
@@ -23,24 +20,22 @@ func (r *run) calibrate(ctx context.Context, p *plan) error {
 			return nil
 		}
 		c.valid++
-		trips[c], cpu[c] = append(trips[c], got.roundTrip), append(cpu[c], got.cpu)
-		done++
-		return r.emit(gem5bridge.Event{Progress: &gem5bridge.Progress{Cell: gem5bridge.WholeJob, Done: done, Of: total, Phase: "calibrate"}})
+		trips, cpu = append(trips, got.roundTrip), append(cpu, got.cpu)
+		return r.emit(gem5bridge.Event{Progress: &gem5bridge.Progress{Cell: gem5bridge.WholeJob, Done: len(trips), Of: nullCalls, Phase: "calibrate"}})
 	}
-	if err := r.sample(ctx, p.nulls); err != nil {
+	if err := r.sample(ctx, []*cell{p.null}); err != nil {
 		return err
 	}
 	r.job.Deadline = deadline
-	var failed []error
-	for _, null := range p.nulls {
-		failed = append(failed, null.err)
-		for _, c := range p.cells {
-			if c.Condition == null.Condition {
-				c.null = nullCall{roundTrip: median(trips[null]), cpu: median(cpu[null])}
-			}
+	if p.null.err != nil {
+		return p.null.err
+	}
+	for _, c := range p.cells {
+		if c.Condition.Kind != servicetime.StageInit {
+			c.null = nullCall{roundTrip: median(trips), cpu: median(cpu)}
 		}
 	}
-	return errors.Join(failed...)
+	return nil
 }
 
 // report emits a sample and how far its cell is.

@@ -15,7 +15,7 @@ import (
 // restores is the least number of processes that a cell's samples come from.
 const restores = 6
 
-// nullCalls is the least number of null calls in each condition.
+// nullCalls is the least number of null calls.
 const nullCalls = 30
 
 // run is a job under way. It is used by one goroutine.
