@@ -32,9 +32,9 @@ type Step struct {
 	Count    int    `json:"count"`              // measured invocations
 	// First is the number of the step's first call, warm-up included: which
 	// inputs are drawn, so that two restores of one checkpoint can ask differently.
-	First      int       `json:"first,omitempty"`
-	Warmup     int       `json:"warmup,omitempty"`     // calls before the first measured one
-	MarkWarmup bool      `json:"markWarmup,omitempty"` // work items around warm-up calls, too
+	First      int      `json:"first,omitempty"`
+	Warmup     int      `json:"warmup,omitempty"`     // calls before the first measured one
+	MarkWarmup bool     `json:"markWarmup,omitempty"` // work items around warm-up calls, too
 	K          int      `json:"k,omitempty"`          // Lukewarm
 	Mix        Mix      `json:"mix,omitzero"`         // Lukewarm
 	Code       int64    `json:"code,omitempty"`       // Stressor: bytes

@@ -54,7 +54,7 @@ func TestReadRecords(t *testing.T) {
 		"the last line is cut off":        {good[:len(good)-9], 3, "damaged record"},
 		"one is missing":                  {lines[0] + lines[2] + lines[3], 1, "record 2 came where 1 is due"},
 		"one came twice":                  {lines[0] + good, 1, "record 0 came where 1 is due"},
-		"one more after the end":          {good + strings.Replace(write(t, []job.Record{{Job: "x", Seq: 4, Kind: job.Start, Status: job.OK}}), "", "", 1), 4, "after the end"},
+		"one more after the end":          {good + write(t, []job.Record{{Job: "x", Seq: 4, Kind: job.Start, Status: job.OK}}), 4, "after the end"},
 		"a flipped digit":                 {strings.Replace(good, "82000", "82001", 1), 2, "damaged record"},
 		"noise within a record":           {strings.Replace(good, `"seq":2`, `"seq[ 1.0] oops":2`, 1), 2, "damaged record"},
 		"of two jobs":                     {lines[0] + write(t, []job.Record{{Job: "y", Seq: 1, Kind: job.End, Status: job.OK, Records: 2}}), 1, `of job "y"`},
@@ -67,7 +67,9 @@ func TestReadRecords(t *testing.T) {
 			t.Parallel()
 			got, err := job.ReadRecords(strings.NewReader(c.text))
 			require.Len(t, got, c.n)
-			require.Equal(t, records()[:min(c.n, 2)], got[:min(c.n, 2)])
+			if c.n > 0 {
+				require.Equal(t, records()[:min(c.n, 2)], got[:min(c.n, 2)])
+			}
 			if c.want == "" {
 				require.NoError(t, err)
 				require.Equal(t, records(), got)
@@ -108,7 +110,9 @@ func FuzzReadRecords(f *testing.F) {
 			back, is, err := job.ParseLine(line)
 			require.NoError(t, err)
 			require.True(t, is)
-			require.Equal(t, r, back)
+			again, err := job.Line(back)
+			require.NoError(t, err)
+			require.Equal(t, line, again)
 		}
 	})
 }
