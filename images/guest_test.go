@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,58 @@ func stage(t *testing.T, text string) string {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "layers", "jslib.on"), []byte("node\n"), 0o644))
 	return dir
+}
+
+// command is the stand-in agent's: see testdata/init.
+type command struct {
+	Layers    []string       `json:"layers,omitempty"`
+	Args      []string       `json:"args,omitempty"`
+	Container map[string]any `json:"container,omitempty"`
+}
+
+// insideContainer prints what a function's container must be like.
+const insideContainer = `
+import os, socket
+status = dict(line.split(':', 1) for line in open('/proc/self/status'))
+try:
+    open('/file', 'w')
+except OSError as e:
+    root = 'read-only' if e.errno == 30 else str(e)
+else:
+    root = 'writable'
+print('pid', os.getpid(), 'uid', os.getuid(), 'cores', os.sched_getaffinity(0), 'caps', status['CapEff'].strip(),
+      'seccomp', status['Seccomp'].strip(), 'links', [name for _, name in socket.if_nameindex()], 'host', socket.gethostname(),
+      'root', root)
+`
+
+// container is an OCI configuration with everything that functions get: own
+// namespaces, core 1, limits, no capabilities, a system call filter, a
+// read-only root.
+func container(args ...string) map[string]any {
+	type object = map[string]any
+	namespaces := []object{}
+	for _, kind := range []string{"pid", "mount", "ipc", "uts", "network", "cgroup"} {
+		namespaces = append(namespaces, object{"type": kind})
+	}
+	mounts := []object{}
+	for target, kind := range map[string]string{"/proc": "proc", "/dev": "tmpfs", "/dev/pts": "devpts", "/dev/mqueue": "mqueue", "/sys": "sysfs", "/tmp": "tmpfs"} {
+		mounts = append(mounts, object{"destination": target, "type": kind, "source": kind})
+	}
+	slices.SortFunc(mounts, func(a, b object) int { return strings.Compare(a["destination"].(string), b["destination"].(string)) })
+	return object{
+		"ociVersion": "1.0.2", "hostname": "box",
+		"root":    object{"path": "rootfs", "readonly": true},
+		"process": object{"args": args, "cwd": "/", "env": []string{"PATH=/usr/bin"}, "user": object{"uid": 0, "gid": 0}, "noNewPrivileges": true, "capabilities": object{}},
+		"mounts":  mounts,
+		"linux": object{
+			"namespaces": namespaces, "cgroupsPath": "/functions/test",
+			"resources": object{
+				"cpu": object{"cpus": "1", "quota": 50000, "period": 100000}, "memory": object{"limit": 256 << 20}, "pids": object{"limit": 64},
+				"devices": []object{{"allow": false, "access": "rwm"}},
+			},
+			"seccomp": object{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []object{{"names": []string{"kexec_load"}, "action": "SCMP_ACT_ERRNO"}}},
+		},
+	}
 }
 
 func build(t *testing.T, o images.Options) images.Manifest {
@@ -111,10 +164,6 @@ func TestGuestBootsAndRunsEveryLayer(t *testing.T) {
 	o := guest(t)
 	o.Staged = stage(t, "")
 	m := build(t, o)
-	type command struct {
-		Layers []string `json:"layers"`
-		Args   []string `json:"args"`
-	}
 	on := func(name string) []string {
 		for _, l := range m.Layers {
 			if l.Name == name {
@@ -125,12 +174,12 @@ func TestGuestBootsAndRunsEveryLayer(t *testing.T) {
 		return nil
 	}
 	job, err := json.Marshal([]command{
-		{Args: []string{"/usr/bin/crun", "--version"}},
-		{on("python"), []string{"/usr/bin/python3", "-c", "import grpc, google.protobuf, ssl, json, asyncio, hashlib; print('grpc', grpc.__version__, grpc.__cached__)"}},
-		{on("node"), []string{"/usr/bin/node", "-e", "console.log('node', process.version, require('crypto').createHash('sha256').update('').digest('hex').slice(0, 8))"}},
-		{on("jslib"), []string{"/usr/bin/node", "-e", "console.log(require('/lib/greet.js')())"}},
-		{on("redis"), []string{"/usr/bin/redis-server", "--version"}},
-		{on("memcached"), []string{"/usr/bin/memcached", "--version"}},
+		{Layers: on("python"), Container: container("/usr/bin/python3", "-c", insideContainer)},
+		{Layers: on("python"), Args: []string{"/usr/bin/python3", "-c", "import grpc, google.protobuf, ssl, json, asyncio, hashlib; print('grpc', grpc.__version__, grpc.__cached__)"}},
+		{Layers: on("node"), Args: []string{"/usr/bin/node", "-e", "console.log('node', process.version, require('crypto').createHash('sha256').update('').digest('hex').slice(0, 8))"}},
+		{Layers: on("jslib"), Args: []string{"/usr/bin/node", "-e", "console.log(require('/lib/greet.js')())"}},
+		{Layers: on("redis"), Args: []string{"/usr/bin/redis-server", "--version"}},
+		{Layers: on("memcached"), Args: []string{"/usr/bin/memcached", "--version"}},
 	})
 	require.NoError(t, err)
 	result, err := images.Boot(context.Background(), o, images.BootOptions{Job: job, Ready: "stand-in: up", Deadline: 3 * time.Minute})
@@ -138,7 +187,8 @@ func TestGuestBootsAndRunsEveryLayer(t *testing.T) {
 	t.Logf("up after %.1f s, %.1f s in all\n%s", result.Ready.Seconds(), result.Wall.Seconds(), result.Tail)
 	require.NotContains(t, result.Tail, "stand-in: failed")
 	for _, want := range []string{
-		"crun version", "stand-in: grpc 1.", ".cpython-311.pyc", "stand-in: node v", "e3b0c442", "greetings from a staged layer",
+		"pid 1 uid 0 cores {1} caps 0000000000000000 seccomp 2 links ['lo'] host box root read-only",
+		"stand-in: grpc 1.", ".cpython-311.pyc", "stand-in: node v", "e3b0c442", "greetings from a staged layer",
 		"Redis server v=", "memcached 1.", "stand-in: off",
 	} {
 		require.Contains(t, result.Tail, want)

@@ -2,8 +2,9 @@
 // images: it runs commands in the image's layers and switches the machine off.
 //
 // Its job, JSON on the second disk: a list of commands, each with the layers it
-// runs in (top first; none: the guest's root) and its arguments. Every line it
-// prints begins with "stand-in:".
+// runs in (top first; none: the guest's root) and its arguments, or the
+// configuration of an OCI container that crun runs with these layers as its
+// root. Every line it prints begins with "stand-in:".
 package main
 
 import (
@@ -19,6 +20,8 @@ import (
 type command struct {
 	Layers []string `json:"layers"`
 	Args   []string `json:"args"`
+
+	Container json.RawMessage `json:"container"` // config.json; its root is "rootfs"
 }
 
 func main() {
@@ -93,25 +96,41 @@ func readJob() ([]command, error) {
 }
 
 func (c command) run(at string) (string, error) {
-	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	root := at + "/rootfs"
 	if len(c.Layers) > 0 {
-		lower := make([]string, len(c.Layers))
-		for i, layer := range c.Layers {
-			lower[i] = "/layers/" + layer
-		}
-		if len(lower) == 1 { // overlayfs wants two
-			lower = append(lower, "/mnt")
-		}
-		if err := os.Mkdir(at, 0o755); err != nil {
+		if err := mountLayers(c.Layers, root); err != nil {
 			return "", err
 		}
-		if err := syscall.Mount("overlay", at, "overlay", syscall.MS_RDONLY, "lowerdir="+strings.Join(lower, ":")); err != nil {
-			return "", fmt.Errorf("mount overlay: %w", err)
+	}
+	if c.Container != nil {
+		if err := os.WriteFile(at+"/config.json", c.Container, 0o644); err != nil {
+			return "", err
 		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: at}
+		c.Args = []string{"/usr/bin/crun", "--cgroup-manager=cgroupfs", "run", "--bundle", at, "test"}
+	}
+	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	if len(c.Layers) > 0 && c.Container == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 		cmd.Dir = "/"
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+func mountLayers(layers []string, root string) error {
+	lower := make([]string, len(layers))
+	for i, layer := range layers {
+		lower[i] = "/layers/" + layer
+	}
+	if len(lower) == 1 { // overlayfs wants two
+		lower = append(lower, "/mnt")
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount("overlay", root, "overlay", syscall.MS_RDONLY, "lowerdir="+strings.Join(lower, ":")); err != nil {
+		return fmt.Errorf("mount overlay: %w", err)
+	}
+	return nil
 }
