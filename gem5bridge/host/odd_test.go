@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -48,6 +49,15 @@ var oddFunctions = map[string]func(){
 		for begin := time.Now(); time.Since(begin) < work; {
 		}
 		return nil, nil
+	}),
+	"calls-spins": answer(func(int64) ([]byte, error) {
+		ctx := context.Background()
+		client, err := functions.Dial(ctx, os.Getenv("SPINS"))
+		if err != nil {
+			return nil, err
+		}
+		_, err = client.Invoke(ctx, functions.Call{Method: "/microcosm.Null/Call"})
+		return nil, errors.Join(err, client.Close())
 	}),
 	"dies-at-the-fifth-call": answer(func(n int64) ([]byte, error) {
 		if n == 5 {
@@ -121,6 +131,9 @@ command: ["{dir}/run"]
 inputs: {default: {request: {}}}
 reply: {checker: empty}
 `, name)
+		if callee, calls := strings.CutPrefix(name, "calls-"); calls {
+			yaml += fmt.Sprintf("dependencies: [{name: callee, function: %s, port: 50051, env: %s}]\n", callee, strings.ToUpper(callee))
+		}
 		script := fmt.Sprintf("#!/bin/sh\nBRIDGETEST_ROLE=%s exec %s \"$@\"\n", name, os.Args[0])
 		for file, text := range map[string]string{filepath.Join(descriptions, name, "function.yaml"): yaml, filepath.Join(root, name, "run"): script} {
 			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
@@ -179,11 +192,11 @@ func TestAFunctionGoesWrong(t *testing.T) {
 	}
 }
 
-// TestBusyAndOffCore measures two functions that take the same time, one on the
-// core and one off it.
+// TestBusyAndOffCore measures functions that take the same time: one off the
+// core, one on it, and one that lets another spin, which shares its core.
 func TestBusyAndOffCore(t *testing.T) {
-	s, job := oddJob(t, "sleeps", "spins")
-	job.Cells = append(cells(t, "sleeps", 6, "warm"), cells(t, "spins", 6, "warm")...)
+	s, job := oddJob(t, "sleeps", "spins", "calls-spins")
+	job.Cells = slices.Concat(cells(t, "sleeps", 6, "warm"), cells(t, "spins", 6, "warm"), cells(t, "calls-spins", 6, "warm"))
 	by, err := sample(t, s, job)
 	require.NoError(t, err)
 	for _, one := range by[servicetime.Valid] {
