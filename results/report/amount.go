@@ -94,7 +94,7 @@ type amount struct {
 // the value carries its sign even if positive.
 func amountOf(e metrics.Estimate, s scale, signed bool) amount {
 	a := amount{unit: s.unit}
-	if !known(e.Est) {
+	if !known(e.Est) || e.Status == metrics.StatusInvalid {
 		return amount{}
 	}
 	est, lo, hi := e.Est*s.factor, e.Lo*s.factor, e.Hi*s.factor
@@ -106,7 +106,7 @@ func amountOf(e metrics.Estimate, s scale, signed bool) amount {
 		a.value = trimmed(significant(est, digits+3))
 		a.lo, a.hi = a.value, a.value
 	case max(math.Abs(est), half) >= 1e7 || half < 1e-6:
-		a.value, a.lo, a.hi = shortest(est), shortest(lo), shortest(hi)
+		a.value, a.lo, a.hi = scientific(est), scientific(lo), scientific(hi)
 	default:
 		n := max(decimals(half), 0)
 		a.value, a.lo, a.hi = fixed(est, n), fixed(lo, n), fixed(hi, n)
@@ -133,7 +133,9 @@ func (a amount) withUnit() string {
 	return a.value + " " + a.unit
 }
 
-func known(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+// known reports whether x is a number, and not so large that scaling it would
+// overflow.
+func known(x float64) bool { return math.Abs(x) <= 1e290 }
 
 // stands reports whether value and interval can be shown as numbers.
 func stands(e metrics.Estimate) bool { return e.OK() && known(e.Est) && known(e.Lo) && known(e.Hi) }
@@ -146,7 +148,7 @@ func fixed(x float64, decimals int) string {
 	return text
 }
 
-func shortest(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
+func scientific(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 
 // significant shows x with n significant digits.
 func significant(x float64, n int) string {

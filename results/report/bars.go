@@ -3,7 +3,6 @@ package report
 import (
 	"image/color"
 	"math"
-	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -12,6 +11,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"microcosm/cosim/experiment"
+	"microcosm/cosim/metrics"
 )
 
 // rowHeight is the height of a bar or an interval with its label above it.
@@ -150,11 +150,12 @@ func inShares(run string, x crossing, i int) string {
 func forest(effects []experiment.Effect) (figure, error) {
 	lo, hi := 0.0, 0.0
 	for _, e := range effects {
-		if stands(e.Estimate) {
+		if pointed(e) {
 			lo, hi = min(lo, e.Estimate.Lo), max(hi, e.Estimate.Hi)
 		}
 	}
-	if lo == hi {
+	level := hi-lo < 1e-15 // nothing but zeros
+	if level {
 		lo, hi = -1, 1
 	}
 	margin := (hi - lo) * 0.05
@@ -175,30 +176,38 @@ func forest(effects []experiment.Effect) (figure, error) {
 	}
 	r.right = min(r.right, figureWidth/2)
 	r.paint = func(c draw.Canvas, p *plot.Plot, row int, y vg.Length) {
-		zero := c.X(p.X.Norm(0))
-		c.StrokeLine2(line(inkMuted, 0.75), zero, y-9, zero, y+9)
-		e := effects[row].Estimate
-		if !stands(e) {
-			return
+		c.StrokeLine2(line(inkMuted, 0.75), c.X(p.X.Norm(0)), y-9, c.X(p.X.Norm(0)), y+9)
+		if pointed(effects[row]) {
+			whiskers(c, p, effects[row].Estimate, y)
 		}
-		a, b, at := c.X(p.X.Norm(e.Lo)), c.X(p.X.Norm(e.Hi)), c.X(p.X.Norm(e.Est))
-		stroke := line(inkSeries, 1.5)
-		c.StrokeLine2(stroke, a, y, b, y)
-		c.StrokeLine2(stroke, a, y-4, a, y+4)
-		c.StrokeLine2(stroke, b, y-4, b, y+4)
-		c.DrawGlyphNoClip(draw.GlyphStyle{Color: inkSeries, Radius: 3, Shape: draw.CircleGlyph{}}, vg.Point{X: at, Y: y})
 	}
 	p := chart()
 	p.X.Min, p.X.Max = lo, hi
 	p.X.Tick.Marker = linearTicks(lo, hi, 4, func(x float64) string {
 		return minus(trimmed(significant(x*scale.factor, digits)) + " " + scale.unit)
 	})
-	if !slices.ContainsFunc(effects, func(e experiment.Effect) bool { return stands(e.Estimate) }) {
+	if level {
 		p.X.Tick.Marker = ticks{{Value: 0, Label: "0"}}
 	}
 	f, err := r.picture(p, "Effects on "+label(effects[0].Metric)+". "+strings.Join(alt, "; ")+".")
 	f.Caption = "Effects on " + label(effects[0].Metric)
 	return f, err
+}
+
+// whiskers draws an estimate as a dot on the line of its interval.
+func whiskers(c draw.Canvas, p *plot.Plot, e metrics.Estimate, y vg.Length) {
+	a, b, at := c.X(p.X.Norm(e.Lo)), c.X(p.X.Norm(e.Hi)), c.X(p.X.Norm(e.Est))
+	stroke := line(inkSeries, 1.5)
+	c.StrokeLine2(stroke, a, y, b, y)
+	c.StrokeLine2(stroke, a, y-4, a, y+4)
+	c.StrokeLine2(stroke, b, y-4, b, y+4)
+	c.DrawGlyphNoClip(draw.GlyphStyle{Color: inkSeries, Radius: 3, Shape: draw.CircleGlyph{}}, vg.Point{X: at, Y: y})
+}
+
+// pointed reports whether a forest can show the effect.
+func pointed(e experiment.Effect) bool {
+	x := e.Estimate
+	return stands(x) && drawable(x.Est) && drawable(x.Lo) && drawable(x.Hi)
 }
 
 // minus writes negative numbers with the sign that is as wide as a plus.

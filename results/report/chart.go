@@ -107,7 +107,7 @@ func (n pen) CSS() template.CSS {
 		}
 		css += separator + significant(float64(d), 2)
 	}
-	return template.CSS(css) //nolint:gosec // made of constants
+	return template.CSS(css) // made of constants
 }
 
 // ticks are the labelled and unlabelled marks of an axis.
@@ -115,11 +115,17 @@ type ticks []plot.Tick
 
 func (t ticks) Ticks(_, _ float64) []plot.Tick { return t }
 
+// drawable reports whether a linear axis can show x among others.
+func drawable(x float64) bool { return math.Abs(x) <= 1e15 }
+
 // linearTicks marks round numbers between lo and hi, about n of them, with the
 // labels that name gives them.
 func linearTicks(lo, hi float64, n int, name func(float64) string) ticks {
-	step := roundStep((hi - lo) / float64(n))
 	var marks ticks
+	if !(hi-lo > 1e-15*max(math.Abs(lo), math.Abs(hi), 1e-15)) {
+		return marks
+	}
+	step := roundStep((hi - lo) / float64(n))
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9; i++ {
 		marks = append(marks, plot.Tick{Value: i * step, Label: name(i * step)})
 	}

@@ -44,9 +44,8 @@ func drawnRuns(r *experiment.Result) []drawn {
 	return runs
 }
 
-// curveOf returns the points of one of a run's curves, up to the first that is
-// none; nothing for an unstable run, whose distribution says only how long the
-// run was.
+// curveOf returns the points of one of a run's curves, as far as they rise;
+// nothing for an unstable run, whose distribution says only how long the run was.
 func curveOf(run *experiment.Run, name string) []experiment.Point {
 	if run.Unstable != "" {
 		return nil
@@ -55,14 +54,23 @@ func curveOf(run *experiment.Run, name string) []experiment.Point {
 		if c.Name != name {
 			continue
 		}
-		drawable := func(p experiment.Point) bool { return known(p.X) && p.P >= 0 && p.P <= 1 }
-		if i := slices.IndexFunc(c.Points, func(p experiment.Point) bool { return !drawable(p) }); i >= 0 {
-			return c.Points[:i]
+		var before experiment.Point
+		for i, p := range c.Points {
+			if !(p.X >= before.X && p.P >= before.P && p.X <= longest && p.P <= 1) {
+				return c.Points[:i]
+			}
+			before = p
 		}
 		return c.Points
 	}
 	return nil
 }
+
+// Times outside of these bounds, in seconds, cannot be drawn; shorter ones are 0.
+const (
+	shortest = 1e-12
+	longest  = 1e12
+)
 
 // hidden is the share of the fastest invocations that may lie left of a figure:
 // a few waits of some nanoseconds would press all else to its right edge.
@@ -75,7 +83,7 @@ func curveRange(runs []drawn, name string) (lo, hi float64, ok bool) {
 	for _, d := range runs {
 		first := math.Inf(1)
 		for _, p := range curveOf(d.run, name) {
-			if p.X <= 0 {
+			if p.X < shortest {
 				continue
 			}
 			if p.P >= hidden {
@@ -179,7 +187,7 @@ func steps(curve []experiment.Point, lo, hi, floor float64) plotter.XYs {
 	for i, p := range rest {
 		next := height(p.P)
 		far := math.Log(p.X/at)/math.Log(hi/lo) >= thin || math.Abs(scale(next)-scale(y)) >= thin
-		if p.X > hi || !(far || i == len(rest)-1) {
+		if p.X > hi || !far && i < len(rest)-1 {
 			continue
 		}
 		points = append(points, plotter.XY{X: p.X, Y: y}, plotter.XY{X: p.X, Y: next})

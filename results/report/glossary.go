@@ -45,7 +45,7 @@ func provenance(r *experiment.Result) []entry {
 		{Term: "samples", Text: strings.Join(samples, ", "), Code: true},
 		{Term: "seed", Text: strconv.FormatUint(r.Seed, 10), Code: true},
 		{Term: "replications", Text: integer(int64(r.Replications))},
-		{Term: "confidence", Text: trimmed(significant(100*r.Confidence, 4)) + " %"},
+		{Term: "confidence", Text: confidence(r)},
 		{Term: "layout", Text: clean(r.Schema), Code: true},
 		{Term: "to repeat", Text: "cosim run SCENARIO.yaml --out DIRECTORY", Code: true},
 		{Term: "", Text: "With the scenario, samples and seed above result.json comes out equal byte for byte; a manifest written by cosim run --manifest can stand for all three. When, where and by which version this was run stands in about.json."},
@@ -73,4 +73,12 @@ func methodsSentence(r *experiment.Result) string {
 		return ""
 	}
 	return "Intervals by " + strings.Join(list, ", ") + "."
+}
+
+// confidence is the level of the intervals: "95 %".
+func confidence(r *experiment.Result) string {
+	if !(r.Confidence > 0 && r.Confidence < 1) {
+		return "unknown"
+	}
+	return trimmed(significant(100*r.Confidence, 4)) + " %"
 }

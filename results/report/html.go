@@ -101,7 +101,7 @@ func (b *builder) page() *page {
 	r := b.result
 	p := &page{
 		Policy: policy(), Scenario: clean(r.Scenario), Title: clean(r.Name),
-		CSS: template.CSS(pageCSS), Script: template.JS(sortScript), //nolint:gosec // constants
+		CSS: template.CSS(pageCSS), Script: template.JS(sortScript), // constants
 		Subtitle: subtitle(r), Answer: headline(r), Provenance: provenance(r), Glossary: glossary,
 	}
 	if p.Title == "" {
@@ -130,7 +130,7 @@ func (b *builder) page() *page {
 func subtitle(r *experiment.Result) string {
 	return strings.Join([]string{
 		plural(len(r.Runs), "run"), plural(r.Replications, "replication"),
-		trimmed(significant(100*r.Confidence, 4)) + " % confidence intervals", "seed " + strconv.FormatUint(r.Seed, 10),
+		confidence(r) + " confidence intervals", "seed " + strconv.FormatUint(r.Seed, 10),
 	}, " · ")
 }
 

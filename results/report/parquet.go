@@ -65,7 +65,7 @@ func tidyColumns(r *experiment.Result) ordered {
 	value := parquet.Optional(parquet.Leaf(parquet.DoubleType))
 	var o ordered
 	for _, name := range tidyHead(r) {
-		node := parquet.Node(word)
+		node := word
 		switch {
 		case strings.HasPrefix(name, "factor_"):
 			node = parquet.Optional(word)

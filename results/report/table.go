@@ -41,6 +41,9 @@ func countCell(n int64) cell { return cell{text: integer(n), key: float64(n)} }
 
 func cellOf(e metrics.Estimate, s scale, signed bool) cell {
 	c := cell{amount: amountOf(e, s, signed), key: e.Est}
+	if c.amount.value == "" {
+		c.key = math.NaN()
+	}
 	if !stands(e) {
 		c.word, c.reason = reasonOf(e)
 	} else if e.Method != "" {
@@ -49,13 +52,15 @@ func cellOf(e metrics.Estimate, s scale, signed bool) cell {
 	return c
 }
 
+const notFinite = "the interval is not finite"
+
 // reasonOf says in words why an estimate has no interval.
 func reasonOf(e metrics.Estimate) (word, reason string) {
 	switch {
 	case e.Status == metrics.StatusInvalid:
-		return "not estimated", "not estimated: the run did not ask for it"
+		return "not estimated", "not estimated"
 	case e.OK():
-		word, reason = metrics.StatusNotEstimable.String(), "the interval is not finite"
+		word, reason = metrics.StatusNotEstimable.String(), notFinite
 	default:
 		word, reason = e.Status.String(), clean(e.Note)
 	}

@@ -113,7 +113,7 @@ func terminating(r *experiment.Result) bool {
 func provenanceLine(r *experiment.Result) string {
 	parts := []string{
 		plural(len(r.Runs), "run"), plural(r.Replications, "replication"),
-		trimmed(significant(100*r.Confidence, 4)) + " % confidence", fmt.Sprintf("seed %d", r.Seed),
+		confidence(r) + " confidence", fmt.Sprintf("seed %d", r.Seed),
 	}
 	if len(r.Samples) > 0 {
 		samples := make([]string, len(r.Samples))

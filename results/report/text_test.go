@@ -109,7 +109,7 @@ func TestNumbersHaveTheDigitsOfTheirInterval(t *testing.T) {
 		"a value without an interval":            {"response_p99", "s", metrics.NotEstimable(0.0371, 90, "x", "too few"), "37.1 ms not estimable (1)"},
 		"neither value nor interval":             {"response_p99", "s", metrics.NotEstimable(math.NaN(), 0, "x", "has no values"), "not estimable (1)"},
 		"no steady state":                        {"response_p99", "s", metrics.Unstable(9, "x", "load 1.2"), "unstable (1)"},
-		"never estimated":                        {"response_p99", "s", metrics.Estimate{}, "0 s not estimated (1)"},
+		"never estimated":                        {"response_p99", "s", metrics.Estimate{}, "not estimated (1)"},
 		"an interval that is not finite":         {"response_p99", "s", ok(0.01, 0, math.Inf(1)), "10.0 ms not estimable (1)"},
 		"a value that is not finite":             {"response_p99", "s", ok(math.Inf(1), 0, math.Inf(1)), "not estimable (1)"},
 		"a quantile's name may be written p99_9": {"response_p99_9", "s", ok(1, 0.9, 1.1), "1.00 s [0.90, 1.10]"},

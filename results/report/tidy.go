@@ -132,8 +132,14 @@ func (o observation) with(m experiment.Metric) observation {
 	o.metric, o.unit = m.Name, m.Unit
 	o.est, o.lo, o.hi, o.n = e.Est, e.Lo, e.Hi, e.N
 	o.method, o.status, o.note = e.Method, e.Status.String(), e.Note
-	if e.OK() && !stands(e) {
-		o.status, o.note = metrics.StatusNotEstimable.String(), "the interval is not finite"
+	switch {
+	case e.OK() && !stands(e):
+		o.status, o.note = metrics.StatusNotEstimable.String(), notFinite
+	case e.Status == metrics.StatusInvalid:
+		o.est = math.NaN()
+	}
+	if !stands(e) {
+		o.lo, o.hi = math.NaN(), math.NaN()
 	}
 	return o
 }

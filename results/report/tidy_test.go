@@ -157,7 +157,7 @@ func TestParquetEqualsCSV(t *testing.T) {
 func compareRows(t *testing.T, file *parquet.File, head []string, want []map[string]string) {
 	t.Helper()
 	reader := parquet.NewReader(file)
-	defer reader.Close()
+	defer func() { require.NoError(t, reader.Close()) }()
 	rows := make([]parquet.Row, 64)
 	for i := 0; i < len(want); {
 		n, err := reader.ReadRows(rows)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"gonum.org/v1/plot/plotter"
@@ -46,12 +45,12 @@ func timeline(runs []drawn, q overTime) (figure, bool, error) {
 	for i, d := range runs {
 		t := &d.run.Timeline
 		means, width := thinned(q.of(t), t.Width)
-		if len(means) == 0 || !(width > 0) {
+		if len(means) == 0 || !(t.Width >= shortest && t.Width <= longest) {
 			continue
 		}
 		high := 0.0
 		for j, y := range means {
-			if !known(y) {
+			if !drawable(y) || y < 0 {
 				continue
 			}
 			lines[i] = append(lines[i], plotter.XY{X: (float64(j) + 0.5) * width, Y: y})
@@ -60,10 +59,10 @@ func timeline(runs []drawn, q overTime) (figure, bool, error) {
 		end, most = max(end, t.Width*float64(len(q.of(t)))), max(most, high)
 		alt = append(alt, d.name+": at most "+q.name(high))
 	}
-	if alt == nil || math.IsInf(end, 0) {
+	if alt == nil {
 		return figure{}, false, nil
 	}
-	if most == 0 || q.share {
+	if most < 1e-9 || q.share {
 		most = max(most, 1)
 	}
 	unit := clockFor(end)

@@ -143,7 +143,9 @@ func TestWriteNeverReplacesWhatIsNotAFile(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(t *testing.T, dir string){
 		"a directory": func(t *testing.T, dir string) { require.NoError(t, os.Mkdir(filepath.Join(dir, "report.html"), 0o755)) },
-		"a link":      func(t *testing.T, dir string) { require.NoError(t, os.Symlink("elsewhere", filepath.Join(dir, "about.json"))) },
+		"a link": func(t *testing.T, dir string) {
+			require.NoError(t, os.Symlink("elsewhere", filepath.Join(dir, "about.json")))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
