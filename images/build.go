@@ -132,7 +132,7 @@ func sameParts(known, fresh Manifest) bool {
 
 // assemble makes the tree of the whole disk and notes its parts in m.
 func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error {
-	if err := os.Mkdir(root, 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(root, 0o755), os.Chmod(root, 0o755)); err != nil { // whatever the umask
 		return err
 	}
 	layers, functions, err := Staged(o.Staged, m.Layers)
@@ -183,7 +183,7 @@ func furnishRoot(root string, layers []rootfs.Layer) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(at("index.json"), append(text, '\n'), 0o644)
+	return errors.Join(os.WriteFile(at("index.json"), append(text, '\n'), 0o644), os.Chmod(at("index.json"), 0o644)) // whatever the umask
 }
 
 // buildAgent compiles the guest agent to path and returns its digest.
@@ -195,6 +195,9 @@ func (o *Options) buildAgent(ctx context.Context, path string) (string, error) {
 	})
 	if err != nil {
 		return "", fmt.Errorf("compile the guest agent %s: %w", o.Agent, err)
+	}
+	if err := os.Chmod(path, 0o755); err != nil { // whatever the umask
+		return "", err
 	}
 	return tree.File(path)
 }

@@ -70,8 +70,11 @@ func Link(from, to string) error {
 		target := filepath.Join(to, rel)
 		switch {
 		case info.IsDir():
-			// Owned by us and writable until the tree is complete.
-			return os.MkdirAll(target, info.Mode().Perm()|0o700)
+			if err := os.MkdirAll(target, 0o755); err != nil {
+				return err
+			}
+			// Whatever the umask, and writable until the tree is complete.
+			return os.Chmod(target, info.Mode()&(fs.ModePerm|fs.ModeSticky)|0o700)
 		case info.Mode()&fs.ModeSymlink != 0:
 			link, err := os.Readlink(path)
 			if err != nil {
@@ -103,7 +106,7 @@ func copyFile(from, to string, perm fs.FileMode) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(err, out.Chmod(perm), out.Close())
 }
 
 // Blocks returns how many file system blocks of the given size the tree's

@@ -81,6 +81,14 @@ func TestLinkMakesTheSameTree(t *testing.T) {
 	require.Error(t, tree.Link(from, to), "a file that exists is not overwritten")
 }
 
+func TestLinkedTreesDoNotDependOnTheUmask(t *testing.T) { // which the whole process has: not in parallel
+	from, to := plant(t), t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Join(from, "bin"), 0o755|os.ModeSticky))
+	defer syscall.Umask(syscall.Umask(0o077))
+	require.NoError(t, tree.Link(from, filepath.Join(to, "copy")))
+	require.Equal(t, digest(t, from), digest(t, filepath.Join(to, "copy")))
+}
+
 func TestBlocksCountsWhatTheDiskMustHold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
