@@ -333,6 +333,7 @@ func (p *plan) labels() []string {
 func (p *plan) notes(o outcomes) []string {
 	notes := slices.Clone(p.demand.Warnings)
 	if p.measured != nil {
+		notes = append(notes, "the intervals show the noise of the queue for this sample set; how far the set itself may be off is not in them")
 		notes = append(notes, p.measured.Notes()...)
 	}
 	var interpolated, total, unplaced int64
