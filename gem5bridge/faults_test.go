@@ -250,8 +250,11 @@ func TestASecondJobWaitsForTheFirst(t *testing.T) {
 	started := make(chan struct{})
 	group.Go(func() {
 		begin := sync.OnceFunc(func() { close(started) })
-		for range s.Sample(ctx, long, nil) {
+		for _, err := range s.Sample(ctx, long, nil) {
 			begin()
+			if err != nil {
+				require.ErrorIs(t, err, gem5bridge.ErrCancelled)
+			}
 		}
 	})
 	<-started

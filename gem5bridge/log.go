@@ -23,7 +23,7 @@ type slogSink struct{ log *slog.Logger }
 
 // Accept implements hclog.SinkAdapter.
 func (s slogSink) Accept(name string, level hclog.Level, message string, args ...any) {
-	s.log.Debug(message, append([]any{"logger", name, "severity", level.String()}, args...)...)
+	s.log.Debug(message, append([]any{"logger", name, "severity", level.String()}, args...)...) //nolint:sloglint // the message is go-plugin's
 }
 
 // record passes a back end's log record on to slog.
@@ -37,5 +37,5 @@ func record(ctx context.Context, log *slog.Logger, r Log) {
 	for _, name := range names {
 		attributes = append(attributes, slog.String(name, r.Attributes[name]))
 	}
-	log.LogAttrs(ctx, r.Level, r.Message, attributes...)
+	log.LogAttrs(ctx, r.Level, r.Message, attributes...) //nolint:sloglint // the message is the back end's
 }

@@ -44,7 +44,7 @@ type Config struct {
 	Env          []string      // added to this process's environment
 	Log          *slog.Logger  // nil discards
 	StartTimeout time.Duration // until the plugin serves; 0 is 15 s
-	Silence      time.Duration // without any event the plugin is ended; 0 is 30 s
+	Silence      time.Duration // without any event the plugin is ended; 0 is 30 s, a plugin speaks every 5 s
 }
 
 // Simulator is a running plugin. It is safe for concurrent use; the plugin runs

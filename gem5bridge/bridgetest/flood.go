@@ -1,39 +1,11 @@
 package bridgetest
 
 import (
-	"bufio"
-	"encoding/json"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// hostKilledMidway lets another process be the host and kills it without
-// warning: the plugin and everything below it end with the host.
-func hostKilledMidway(t *testing.T, b *bench) {
-	work, err := json.Marshal(hostWork{Command: b.Config.Command, Env: b.Config.Env, Job: b.longJob()})
-	require.NoError(t, err)
-	// A killed host cannot remove its socket. The path must be short for one.
-	sockets, err := os.MkdirTemp("", "bridgetest")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(sockets)) })
-	host := exec.Command(os.Args[0])
-	host.Env = append(os.Environ(), "TMPDIR="+sockets, roleVariable+"="+hostRole, workVariable+"="+string(work))
-	out, err := host.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, host.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Contains(t, line, "<nil>", "the host's first sample")
-	tr := b.traces(t)
-
-	require.NoError(t, host.Process.Kill())
-	require.Error(t, host.Wait())
-	tr.requireGone(t)
-}
 
 // holdsBack reads one sample and then none until the plugin and all below it
 // have stopped working; when the reader goes on, no sample is missing.

@@ -2,11 +2,8 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -23,10 +20,6 @@ import (
 	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/process"
 )
-
-// version is raised when the way of measuring changes so that samples must not
-// be pooled any more. It is part of the stack.
-const version = "1"
 
 // nice is the niceness that functions, walks and the client ask for, so that
 // others on their cores disturb them less.
@@ -70,9 +63,22 @@ func Serve(catalog *functions.Catalog) error {
 	if err != nil {
 		return err
 	}
-	err = process.EachThread(func(tid int) error {
+	// Who starts this by hand is told so by Serve, and keeps his session as it is.
+	if _, started := os.LookupEnv(gem5bridge.RunVariable); started {
+		if err := becomeClient(backend.machine.clients); err != nil {
+			return err
+		}
+	}
+	gem5bridge.Serve(backend)
+	return nil
+}
+
+// becomeClient makes this process the client that measures: on its own cores, not
+// kept waiting by others, and without pauses of its own.
+func becomeClient(cores []int) error {
+	err := process.EachThread(func(tid int) error {
 		process.Prefer(tid, nice)
-		return process.Confine(tid, backend.machine.clients)
+		return process.Confine(tid, cores)
 	})
 	if err != nil {
 		return err
@@ -80,12 +86,11 @@ func Serve(catalog *functions.Catalog) error {
 	// Where the kernel shares a core among sessions first, niceness counts within a
 	// session only, and the session's own counts among them: sched(7).
 	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0) // a wish, like the niceness
-	runtime.GOMAXPROCS(len(backend.machine.clients))
-	// The client's own collector must not run within a measured call. What a call
-	// leaves is little; the limit makes the collector run once in thousands.
+	runtime.GOMAXPROCS(len(cores))
+	// The collector must not run within a measured call. What a call leaves is
+	// little; the limit makes the collector run once in thousands.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
-	gem5bridge.Serve(backend)
 	return nil
 }
 
@@ -103,6 +108,9 @@ func (b *Backend) Describe(_ context.Context, setup gem5bridge.Setup) (gem5bridg
 	}
 	if m.shared() {
 		notes = append(notes, "one core only: the client shares it with the functions")
+	}
+	if process.Niceness() > nice {
+		notes = append(notes, "no privilege (CAP_SYS_NICE) to keep others off the cores: expect more rejected samples where they work")
 	}
 	if stub(true) == nil {
 		notes = append(notes, "no code is walked on "+runtime.GOARCH+": flush and stressor walk data only")
@@ -174,7 +182,7 @@ func (b *Backend) Sample(ctx context.Context, job gem5bridge.Job, emit func(gem5
 	if err := r.calibrate(ctx, plan); err != nil {
 		return err
 	}
-	r.taken = r.report
+	r.deadline, r.taken = job.Deadline, r.report
 	if err := r.sample(ctx, plan.cells); err != nil {
 		return err
 	}
@@ -231,71 +239,4 @@ func campaign(job gem5bridge.Job) string {
 		return job.Campaign
 	}
 	return fmt.Sprintf("seed-%d", job.Seed)
-}
-
-// stackDigest covers what runs below and beside the functions: kernel, language
-// runtimes and the client.
-func (b *Backend) stackDigest() string {
-	return digest(map[string]string{
-		"kernel": b.machine.kernel,
-		"go":     runtime.Version(),
-		"python": b.python(),
-		"grpc":   moduleVersion("google.golang.org/grpc"),
-		"client": version,
-	})
-}
-
-// python returns the versions of the Python functions' interpreter and of the
-// packages they need; empty if there is none.
-func (b *Backend) python() string {
-	for _, name := range b.catalog.Names() {
-		f, err := b.catalog.Lookup(name)
-		if err != nil || f.Runtime != functions.Python || len(f.Argv) == 0 {
-			continue
-		}
-		var out process.Tail
-		p, err := process.Start(process.Spec{
-			Args:   []string{f.Argv[0], "-c", "import sys, grpc, google.protobuf as p; print(sys.version, grpc.__version__, p.__version__)"},
-			Stdout: &out,
-		})
-		if err != nil {
-			return ""
-		}
-		const within = 20 * time.Second
-		select {
-		case <-p.Done():
-		case <-time.After(within):
-			p.Stop(0)
-		}
-		return strings.Join(out.Lines(), " ")
-	}
-	return ""
-}
-
-func moduleVersion(path string) string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, dep := range info.Deps {
-		if dep.Path == path {
-			return dep.Version
-		}
-	}
-	return ""
-}
-
-// ownDigest returns the SHA-256 of this program's file, which is the simulator
-// here.
-func ownDigest() string {
-	file, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return "unknown"
-	}
-	defer func() { _ = file.Close() }() // read only
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "unknown"
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

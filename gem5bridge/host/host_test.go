@@ -160,7 +160,8 @@ func TestFunctionsStayOnTheirCore(t *testing.T) {
 	client := allowed(t, leaders[0].PID)
 	require.NotEmpty(t, client)
 	measured := 0
-	for range s.Sample(t.Context(), job, nil) {
+	for _, err := range s.Sample(t.Context(), job, nil) {
+		require.NoError(t, err)
 		for _, p := range process.Find(func(p process.Stray) bool { return p.Parent == leaders[0].PID }) {
 			for _, core := range allowed(t, p.PID) {
 				require.NotContains(t, client, core, "pid %d", p.PID)

@@ -12,8 +12,7 @@ import (
 // call is made.
 func (r *run) calibrate(ctx context.Context, p *plan) error {
 	var trips, cpu []time.Duration
-	deadline := r.job.Deadline
-	r.job.Deadline = helpDeadline // the job's is meant for its functions
+	r.deadline = helpDeadline // the job's is meant for its functions
 	r.taken = func(c *cell, got reading, _ uint64, status servicetime.Status, _ string) error {
 		c.numbers++
 		if status != servicetime.Valid {
@@ -26,7 +25,6 @@ func (r *run) calibrate(ctx context.Context, p *plan) error {
 	if err := r.sample(ctx, []*cell{p.null}); err != nil {
 		return err
 	}
-	r.job.Deadline = deadline
 	if p.null.err != nil {
 		return p.null.err
 	}

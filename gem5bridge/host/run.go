@@ -22,6 +22,7 @@ const nullCalls = 30
 type run struct {
 	machine  *machine
 	job      gem5bridge.Job
+	deadline time.Duration // of the measured call
 	launcher *launcher
 	mix      *interleaver
 	walker   *walker // nil if no cell asks for a walk
@@ -188,7 +189,7 @@ func (r *run) measure(ctx context.Context, c *cell, seed uint64) (reading, error
 		return got, err
 	}
 	got.called = true
-	got.invocation, err = got.sandbox.invoke(ctx, call, r.job.Deadline)
+	got.invocation, err = got.sandbox.invoke(ctx, call, r.deadline)
 	return got, err
 }
 

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -104,15 +105,12 @@ func (w *walker) unmap() {
 
 func lines(size int64) int64 { return (size + lineBytes - 1) / lineBytes * lineBytes }
 
-// sink keeps the reads of walkData from being optimized away.
-var sink byte
-
 func walkData(data []byte) int64 {
 	var sum byte
 	for i := 0; i < len(data); i += lineBytes {
 		sum += data[i]
 	}
-	sink = sum
+	runtime.KeepAlive(sum) // or the reads would be optimized away
 	return int64(len(data))
 }
 
@@ -132,11 +130,8 @@ func mapCode(size int64) ([]byte, error) {
 	}
 	file := os.NewFile(uintptr(fd), "walk")
 	defer func() { _ = file.Close() }() // the mapping keeps it
-	code := make([]byte, 0, size)
-	for int64(len(code)) < size-lineBytes {
-		code = append(code, line...)
-	}
-	if _, err := file.Write(append(code, end...)); err != nil {
+	code := append(bytes.Repeat(line, int(size/lineBytes)-1), end...)
+	if _, err := file.Write(code); err != nil {
 		return nil, fmt.Errorf("write code to walk: %w", err)
 	}
 	mapped, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)

@@ -198,6 +198,16 @@ func Prefer(tid, nice int) {
 	_ = unix.Setpriority(unix.PRIO_PROCESS, tid, nice) // a wish
 }
 
+// Niceness returns the niceness of the calling thread.
+func Niceness() int {
+	// The system call returns 20 - niceness, to tell it from an error: getpriority(2).
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
+	}
+	return 20 - raw
+}
+
 // EachThread calls do with the id of every thread of this process, so that those
 // started later inherit what it does from those that start them. A thread that
 // has ended meanwhile is no error.

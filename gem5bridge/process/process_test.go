@@ -163,6 +163,14 @@ func TestAChildStaysOnItsCores(t *testing.T) {
 	require.ErrorContains(t, err, "confine to cores [1023]")
 }
 
+func TestNicenessIsInherited(t *testing.T) {
+	t.Parallel()
+	want := process.Niceness() + 1
+	p, out := shell(t, process.Spec{Nice: want}, "nice")
+	ended(t, p)
+	require.Equal(t, []string{strconv.Itoa(want)}, out.Lines())
+}
+
 func TestAProcessIsKnownByItsStartTime(t *testing.T) {
 	t.Parallel()
 	p, _ := shell(t, process.Spec{}, "exec sleep 1000")
