@@ -3,6 +3,7 @@ package report
 import (
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -17,17 +18,32 @@ import (
 // rowHeight is the height of a bar or an interval with its label above it.
 const rowHeight = 36 * vg.Length(1)
 
-// conditionColours gives every condition its colour. Cold is apart; the others
-// lie on a scale from warm, light, to flush, dark, which is the scale of what
-// the core has forgotten, and differ in lightness for the colour-blind
-// (after "YlOrRd" of Brewer and Harrower, ColorBrewer.org).
-func conditionColours(names []string) map[string]color.RGBA {
+// rare is the share below which, in every run, a condition gets no colour of its
+// own.
+const rare = 0.01
+
+var rareColour = color.RGBA{R: 0x8A, G: 0x93, B: 0x9D, A: 0xFF}
+
+// conditionColours gives conditions their colours. Cold is apart; the others lie
+// on a scale from warm, light, to flush, dark, which is the scale of what the
+// core has forgotten, and differ in lightness for the colour-blind (after
+// "YlOrRd" of Brewer and Harrower, ColorBrewer.org). Rare ones share one colour.
+func conditionColours(x crossing) map[string]color.RGBA {
 	colours := map[string]color.RGBA{}
 	var scale []string
-	for _, n := range names {
-		if n == "cold" {
+	for _, n := range x.names {
+		most := 0.0
+		for i := range x.runs {
+			if m := x.at[i][n]; m != nil {
+				most = max(most, m.Share.Est)
+			}
+		}
+		switch {
+		case !(most >= rare):
+			colours[n] = rareColour
+		case n == "cold":
 			colours[n] = color.RGBA{R: 0x2B, G: 0x6C, B: 0xB0, A: 0xFF}
-		} else {
+		default:
 			scale = append(scale, n)
 		}
 	}
@@ -100,7 +116,7 @@ func shareBars(runs []experiment.Run, x crossing) (figure, bool, error) {
 	if len(x.names) == 0 {
 		return figure{}, false, nil
 	}
-	colours := conditionColours(x.names)
+	colours := conditionColours(x)
 	r := rows{right: 8}
 	var alt []string
 	var shown []int
@@ -112,19 +128,27 @@ func shareBars(runs []experiment.Run, x crossing) (figure, bool, error) {
 		}
 	}
 	r.paint = func(c draw.Canvas, p *plot.Plot, row int, y vg.Length) {
-		from := 0.0
-		for _, name := range x.names {
-			m := x.at[shown[row]][name]
-			if m == nil || !known(m.Share.Est) || m.Share.Est <= 0 {
-				continue
-			}
-			to := min(from+m.Share.Est, 1)
+		from, others := 0.0, 0.0
+		part := func(share float64, colour color.RGBA) {
+			to := min(from+share, 1)
 			a, b := c.X(p.X.Norm(from)), c.X(p.X.Norm(to))
-			c.FillPolygon(colours[name], []vg.Point{{X: a, Y: y - 7}, {X: b, Y: y - 7}, {X: b, Y: y + 7}, {X: a, Y: y + 7}})
+			c.FillPolygon(colour, []vg.Point{{X: a, Y: y - 7}, {X: b, Y: y - 7}, {X: b, Y: y + 7}, {X: a, Y: y + 7}})
 			if from > 0 {
 				c.StrokeLine2(line(inkPaper, 0.75), a, y-7, a, y+7)
 			}
 			from = to
+		}
+		for _, name := range x.names {
+			switch m := x.at[shown[row]][name]; {
+			case m == nil || !known(m.Share.Est) || m.Share.Est <= 0:
+			case colours[name] == rareColour:
+				others += m.Share.Est
+			default:
+				part(m.Share.Est, colours[name])
+			}
+		}
+		if others > 0 {
+			part(others, rareColour)
 		}
 	}
 	p := chart()
@@ -143,6 +167,11 @@ func inShares(run string, x crossing, i int) string {
 		}
 	}
 	return run + ": " + strings.Join(parts, ", ")
+}
+
+// nothing reports whether every effect is exactly 0.
+func nothing(effects []experiment.Effect) bool {
+	return !slices.ContainsFunc(effects, func(e experiment.Effect) bool { return verdict(e.Estimate) != exactlyZero })
 }
 
 // forest draws effects on one metric: a point with its interval each, beside the

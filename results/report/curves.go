@@ -72,8 +72,9 @@ const (
 	longest  = 1e12
 )
 
-// hidden is the share of the fastest invocations that may lie left of a figure:
-// a few waits of some nanoseconds would press all else to its right edge.
+// hidden is the share of the fastest invocations, but for those of time 0, that
+// may lie left of a figure: a few waits of some nanoseconds would press all else
+// to its right edge.
 const hidden = 0.005
 
 // curveRange returns the range of the positive times of all runs, and false where
@@ -81,12 +82,13 @@ const hidden = 0.005
 func curveRange(runs []drawn, name string) (lo, hi float64, ok bool) {
 	lo, hi = math.Inf(1), 0
 	for _, d := range runs {
-		first := math.Inf(1)
+		zero, first := 0.0, math.Inf(1)
 		for _, p := range curveOf(d.run, name) {
 			if p.X < shortest {
+				zero = p.P
 				continue
 			}
-			if p.P >= hidden {
+			if p.P >= zero+hidden*(1-zero) {
 				first = min(first, p.X)
 			}
 			hi = max(hi, p.X)

@@ -83,13 +83,15 @@ func effectsTable(r *experiment.Result, all bool) table {
 	return t
 }
 
+const exactlyZero = "exactly 0"
+
 // verdict says what the interval of an effect says about it.
 func verdict(e metrics.Estimate) string {
 	switch {
 	case !stands(e):
 		return "no verdict"
 	case e.Lo == 0 && e.Hi == 0:
-		return "exactly 0"
+		return exactlyZero
 	case e.Lo > 0:
 		return "above 0"
 	case e.Hi < 0:
@@ -132,8 +134,8 @@ func effectInWords(e experiment.Effect) string {
 		return metric + " is " + strings.TrimSuffix(reason, ".")
 	}
 	v := verdict(e.Estimate)
-	if v == "exactly 0" {
-		return "exactly 0 on " + metric + ", in every replication"
+	if v == exactlyZero {
+		return exactlyZero + " on " + metric + ", in every replication"
 	}
 	number := amountOf(e.Estimate, effectScale(e, magnitude(e.Estimate)), true)
 	return fmt.Sprintf("%s on %s (%s)", number, metric, v)

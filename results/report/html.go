@@ -34,16 +34,16 @@ type page struct {
 	Factors, Answer, About            []string
 	Sections                          []section
 
-	Runs, Effects, Requests      *pageTable
-	Forests, Distributions       []figure
-	Timelines, Bars              []figure
-	Legend                       []legendEntry
-	ConditionLegend              []legendEntry
-	Undrawn, Unbalanced, Notes   []string
-	Conditions, Functions, Nodes []*pageTable
-	FunctionsCut, NodesCut       string
-	Reasons                      []numbered
-	Provenance, Glossary         []entry
+	Runs, Effects, Requests              *pageTable
+	Forests, Distributions               []figure
+	Timelines, Bars                      []figure
+	Legend                               []legendEntry
+	ConditionLegend                      []legendEntry
+	NoEffect, Undrawn, Unbalanced, Notes []string
+	Conditions, Functions, Nodes         []*pageTable
+	FunctionsCut, NodesCut               string
+	Reasons                              []numbered
+	Provenance, Glossary                 []entry
 }
 
 type section struct{ ID, Title string }
@@ -194,6 +194,10 @@ func (b *builder) effectSection(p *page) {
 	}
 	for _, name := range names {
 		list := byMetric[name]
+		if nothing(list) {
+			p.NoEffect = append(p.NoEffect, "On "+label(name)+" every difference is exactly 0 in every replication.")
+			continue
+		}
 		f, err := forest(list[:min(maxForest, len(list))])
 		if len(list) > maxForest {
 			f.Caption += fmt.Sprintf(" (%d of %d)", maxForest, len(list))

@@ -379,3 +379,40 @@ func FuzzResult(f *testing.F) {
 		require.NoError(t, report.Parquet(&b, r))
 	})
 }
+
+func TestRareConditionsShareAColour(t *testing.T) {
+	t.Parallel()
+	r := small()
+	r.Runs[0].Conditions[0].Share = ok(1.0/3-0.006, 0.32, 0.34)
+	r.Runs[0].Conditions = append(r.Runs[0].Conditions,
+		experiment.Marginal{Name: "lukewarm 1", Share: ok(0.004, 0.003, 0.005)}, experiment.Marginal{Name: "flush", Share: ok(0.002, 0.001, 0.003)})
+	conditions := byID(parse(t, page(t, r)), "conditions")
+	require.Equal(t, "coldwarm2 others, each below 1 %", content(all(conditions, "ul")[0]))
+	bars := paths(conditions, "#8A939D")
+	require.Len(t, bars, 1)
+	warm := paths(conditions, "#FEE391")[0]
+	require.InDelta(t, 0.006*3/2, (bars[0][1].x-bars[0][0].x)/(warm[1].x-warm[0].x), 0.001)
+	require.Contains(t, content(all(conditions, "table")[0]), "flush", "the table has them all")
+}
+
+func TestTimesOfZeroAreAtTheLeftEdge(t *testing.T) {
+	t.Parallel()
+	r := small()
+	r.Runs[0].Curves = []experiment.Curve{{Name: "waiting", Points: []experiment.Point{{X: 0, P: 0.8}, {X: 1e-9, P: 0.8001}, {X: 0.001, P: 0.9}, {X: 0.002, P: 1}}}}
+	figures := pictures(byID(parse(t, page(t, r)), "distributions"))
+	require.Len(t, figures, 1)
+	curve := paths(figures[0], "var(--s1)")[0]
+	// It begins at 80 %, that is one half of what is left before 90 %.
+	last := curve[len(curve)-1].y
+	require.InDelta(t, 2, (last-curve[0].y)/(last-curve[2].y), 0.01)
+	require.NotContains(t, content(figures[0]), "ns", "one wait of a nanosecond does not stretch the axis")
+}
+
+func TestNoFigureOfNothing(t *testing.T) {
+	t.Parallel()
+	r := small()
+	r.Effects = append(r.Effects, experiment.Effect{Name: "same", Metric: "cold_share", Estimate: ok(0, 0, 0)})
+	effects := byID(parse(t, page(t, r)), "effects")
+	require.Len(t, pictures(effects), 1)
+	require.Contains(t, content(effects), "On cold share every difference is exactly 0 in every replication.")
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"image/color"
 	"strconv"
 )
 
@@ -17,6 +18,7 @@ type pageTable struct {
 type pageRow struct {
 	Label   string
 	Heading bool
+	Short   bool // stays on one line
 	Cells   []pageCell
 }
 
@@ -32,7 +34,7 @@ type pageCell struct {
 func (b *builder) table(t table, title string, sortable bool) *pageTable {
 	p := &pageTable{Sortable: sortable, Title: title, Caption: t.caption, Corner: t.corner, Heads: t.heads, Columns: len(t.heads) + 1}
 	for _, r := range t.rows {
-		line := pageRow{Label: r.label, Heading: r.cells == nil}
+		line := pageRow{Label: r.label, Heading: r.cells == nil, Short: len(r.label) <= 24}
 		for _, c := range r.cells {
 			cell := b.cell(c)
 			if sortable {
@@ -48,7 +50,7 @@ func (b *builder) table(t table, title string, sortable bool) *pageTable {
 }
 
 func (b *builder) cell(c cell) pageCell {
-	out := pageCell{Value: minus(c.text), How: c.how}
+	out := pageCell{Value: c.text, How: c.how}
 	if known(c.key) {
 		out.Key = strconv.FormatFloat(c.key, 'g', 6, 64)
 	}
@@ -83,11 +85,7 @@ func (b *builder) marginalSections(p *page) {
 	p.Conditions = b.marginals(x, byCondition, []string{"service_mean"}, true)
 	f, ok, err := shareBars(runs, x)
 	p.Bars = b.add(p.Bars, f, ok, err)
-	colours := conditionColours(x.names)
-	for _, name := range x.names {
-		c := colours[name]
-		p.ConditionLegend = append(p.ConditionLegend, legendEntry{Name: clean(name), Colour: fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)})
-	}
+	p.ConditionLegend = conditionLegend(x)
 
 	wanted := []string{"response_mean", "response_p99", "waiting_mean", "service_mean"}
 	if len(runs) == 1 {
@@ -122,3 +120,23 @@ func cut(x crossing, k kind) string {
 	}
 	return fmt.Sprintf("The %d %s of %s; report.csv has all.", len(x.names), order, integer(int64(x.total)))
 }
+
+// conditionLegend names the colours of the conditions' bars.
+func conditionLegend(x crossing) []legendEntry {
+	colours := conditionColours(x)
+	var list []legendEntry
+	others := 0
+	for _, name := range x.names {
+		if colours[name] == rareColour {
+			others++
+			continue
+		}
+		list = append(list, legendEntry{Name: clean(name), Colour: css(colours[name])})
+	}
+	if others > 0 {
+		list = append(list, legendEntry{Name: fmt.Sprintf("%d others, each below %s", others, percent(rare)), Colour: css(rareColour)})
+	}
+	return list
+}
+
+func css(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
