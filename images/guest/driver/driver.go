@@ -108,9 +108,10 @@ func (d *Driver) Run(ctx context.Context, j job.Job) error {
 	return errors.Join(err, d.write(failed(job.Record{Kind: job.End, Status: job.OK, Records: d.seq + 1}, err)))
 }
 
-// Refuse writes the records of a job that could not be begun.
-func Refuse(id string, reason error, write func(job.Record) error) error {
-	return write(failed(job.Record{Job: id, Kind: job.End, Records: 1}, reason))
+// Refuse writes the end of a job that could not be begun or finished, after the
+// records that were written of it.
+func Refuse(id string, written int, reason error, write func(job.Record) error) error {
+	return write(failed(job.Record{Job: id, Seq: written, Kind: job.End, Records: written + 1}, reason))
 }
 
 // Close removes every sandbox.

@@ -196,7 +196,11 @@ func (st *step) invoke(ctx context.Context, b *box, call functions.Call, r *job.
 	select {
 	case <-b.sandbox.Ended():
 		err = errors.Join(errors.New("it died during the call"), err)
-	default:
+	case <-time.After(obituary):
 	}
 	return nil, err
 }
+
+// obituary is how long after its last connection the death of a process may
+// become known.
+const obituary = 200 * time.Millisecond

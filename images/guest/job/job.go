@@ -33,7 +33,7 @@ type Step struct {
 	// First is the number of the step's first call, warm-up included: which
 	// inputs are drawn, so that two restores of one checkpoint can ask differently.
 	First      int      `json:"first,omitempty"`
-	Warmup     int      `json:"warmup,omitempty"`     // calls before the first measured one
+	Warmup     int      `json:"warmup,omitempty"`     // calls before the first measured one; Lukewarm wants some
 	MarkWarmup bool     `json:"markWarmup,omitempty"` // work items around warm-up calls, too
 	K          int      `json:"k,omitempty"`          // Lukewarm
 	Mix        Mix      `json:"mix,omitzero"`         // Lukewarm
@@ -183,6 +183,7 @@ func (s *Step) check(want func(ok bool, format string, args ...any)) {
 	want(s.Mode != Cold || s.Warmup == 0, "warmup: a cold call has none")
 
 	luke := s.Mode == Lukewarm
+	want(!luke || s.Warmup >= 1, "warmup: lukewarm wants 1 or more, since k counts from the sandbox's last call")
 	want(luke == (s.K >= 1 && s.K <= maxCount), "k: lukewarm wants 1 to %d, the other modes none", maxCount)
 	want(luke == name.MatchString(s.Mix.Name), "mix.name: lukewarm wants a name, the other modes none")
 	want(luke == (len(s.Mix.Functions) > 0), "mix.functions: lukewarm wants some, the other modes none")

@@ -12,7 +12,7 @@ import (
 const whole = `{"format":1,"id":"run-1","seed":18446744073709551615,"then":"off","deadlines":{"call":"5s"},"steps":[
  {"mode":"cold","function":"aes-go","count":2},
  {"mode":"warm","function":"aes-go","input":"vswarm","warmup":5,"markWarmup":true,"count":3,"first":7},
- {"mode":"lukewarm","function":"aes-go","count":1,"k":4,"mix":{"name":"catalog","functions":[{"function":"geo"},{"function":"aes-go"}]}},
+ {"mode":"lukewarm","function":"aes-go","count":1,"warmup":1,"k":4,"mix":{"name":"catalog","functions":[{"function":"geo"},{"function":"aes-go"}]}},
  {"mode":"stressor","function":"aes-go","count":1,"code":4096,"data":8192},
  {"mode":"idle","function":"aes-go","count":1,"pause":"2ms"},
  {"mode":"null","count":9}]}   `
@@ -59,7 +59,7 @@ func TestParseReportsEveryMistake(t *testing.T) {
 		"no mode, no count":     {step(`"input":"default"`), []string{"steps[0]: mode:", "steps[0]: count: nothing is called"}},
 		"cold with warm-up":     {step(`"mode":"cold","count":1,"warmup":1`), []string{"a cold call has none"}},
 		"too many":              {step(`"mode":"warm","count":1000001`), []string{"count: want 0 to 1000000"}},
-		"lukewarm without k":    {step(`"mode":"lukewarm","count":1`), []string{"k: lukewarm wants", "mix.name", "mix.functions"}},
+		"lukewarm without k":    {step(`"mode":"lukewarm","count":1`), []string{"k: lukewarm wants", "mix.name", "mix.functions", "warmup: lukewarm wants 1"}},
 		"lukewarm by itself":    {step(`"mode":"lukewarm","count":1,"k":1,"mix":{"name":"m","functions":[{"function":"aes-go"}]}`), []string{"none is another function"}},
 		"warm with k":           {step(`"mode":"warm","count":1,"k":2`), []string{"k: lukewarm wants"}},
 		"warm with stressor":    {step(`"mode":"warm","count":1,"data":2`), []string{"code, data:"}},
