@@ -285,7 +285,8 @@ func (r *reader) checkName(p place, name string) {
 // checkWord reports an identifier with characters that none has.
 func (r *reader) checkWord(p place, word string) {
 	odd := func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:@", c))
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:@", c)
+		return !plain
 	}
 	if p.node != nil && (word == "" || strings.ContainsFunc(word, odd)) {
 		r.wrong(p, "%q is no name: want letters, digits, '-', '_', '.', ':' and '@' only", word)

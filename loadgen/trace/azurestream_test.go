@@ -123,9 +123,10 @@ func inVitro(rng *rand.Rand, o trace.IAT, n int, slot float64) []float64 {
 	sum := 0.
 	for i := range gaps {
 		gaps[i] = 1
-		if o.Law == trace.Exponential {
+		switch o.Law {
+		case trace.Exponential:
 			gaps[i] = rng.ExpFloat64()
-		} else if o.Law == trace.Uniform {
+		case trace.Uniform:
 			gaps[i] = rng.Float64()
 		}
 		sum += gaps[i]

@@ -187,12 +187,18 @@ func (r *replay) Notes() []string {
 // lawNotes says how the samples of one function have to be read.
 func lawNotes(request servicetime.Request, selected results.Selected) []string {
 	var notes []string
-	censored, total := 0, 0
+	censored, short, total := 0, 0, 0
 	for _, sample := range selected.Samples {
 		total++
-		if sample.Status == servicetime.Censored {
+		switch {
+		case sample.Status == servicetime.Censored:
 			censored++
+		case sample.Status == servicetime.Valid && sample.RoundTrip <= sample.Null:
+			short++
 		}
+	}
+	if short > 0 {
+		notes = append(notes, fmt.Sprintf("%s on %s: %d of %d samples are no longer than the null call and count as next to nothing", request.Function, request.Platform, short, total))
 	}
 	if censored > 0 {
 		notes = append(notes, fmt.Sprintf("%s on %s: %d of %d samples are censored and left out", request.Function, request.Platform, censored, total))
