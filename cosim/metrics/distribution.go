@@ -111,9 +111,9 @@ type Point struct {
 }
 
 // Points returns at most limit points of the cumulative distribution, values
-// rising, the last one (Max, Count). Where there are more buckets than limit,
-// those left are spread evenly over the logarithm of the value, so that the tail
-// keeps its share.
+// rising: the first is the lowest bucket's, unless limit is 1, and the last is
+// (Max, Count). Where there are more buckets than limit, those left are spread
+// evenly over the logarithm of the value, so that the tail keeps its share.
 func (h *Histogram) Points(limit int) []Point {
 	if h.Count() == 0 || limit < 1 {
 		return nil
@@ -127,9 +127,12 @@ func (h *Histogram) Points(limit int) []Point {
 	if len(points) <= limit {
 		return points
 	}
+	if limit == 1 {
+		return points[len(points)-1:]
+	}
 	kept := points[:0]
-	for i := 1; i <= limit; i++ {
-		kept = append(kept, points[i*len(points)/limit-1])
+	for i := range limit {
+		kept = append(kept, points[i*(len(points)-1)/(limit-1)])
 	}
 	return kept
 }

@@ -108,6 +108,8 @@ func TestPointsKeepTheTail(t *testing.T) {
 	require.Equal(t, metrics.Point{Value: h.Max(), Count: 100_000}, points[49])
 	require.Greater(t, points[47].Count, int64(99_000), "points lie beyond p99")
 	require.Equal(t, []metrics.Point{{h.Max(), 100_000}}, h.Points(1))
+	h.Record(0)
+	require.Equal(t, metrics.Point{Value: 0, Count: 1}, h.Points(50)[0], "mass at the low end is no jump further up")
 	require.Empty(t, h.Points(0))
 }
 
