@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"microcosm/images/guest/driver"
 	"microcosm/images/guest/job"
@@ -40,13 +41,15 @@ func Main(args []string, input io.Reader, output io.Writer) int {
 	}
 	a := agent{console: output, link: &serialLink{console: output}, id: unknown}
 	a.say(Up)
-	err := a.guarded(context.Background())
+	err := a.told(func() error { return a.run(context.Background()) })
 	if err != nil {
 		a.say("agent: failed: " + err.Error())
 	}
 	a.say("agent: off")
 	a.link.Off(err != nil)
-	select {} // PID 1 must not return: the kernel would panic
+	for { // PID 1 must not return: the kernel would panic
+		time.Sleep(time.Hour)
+	}
 }
 
 // unknown is the job's id as long as none was read.
@@ -64,9 +67,9 @@ type agent struct {
 // say prints a line for people. Nobody may be there to read it.
 func (a *agent) say(line string) { _, _ = fmt.Fprintln(a.console, line) }
 
-// guarded runs the agent. Whatever ends it, an error in this program among it,
-// gives the job an end.
-func (a *agent) guarded(ctx context.Context) (err error) {
+// told does something and gives the job an end, whatever ends it: an error in
+// this program among it.
+func (a *agent) told(do func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("the agent panicked: %v", reason)
@@ -75,17 +78,27 @@ func (a *agent) guarded(ctx context.Context) (err error) {
 			err = errors.Join(err, driver.Refuse(a.id, a.written, err, a.link.Write))
 		}
 	}()
-	machine, err := a.furnish()
+	return do()
+}
+
+// run furnishes the machine and does its jobs.
+func (a *agent) run(ctx context.Context) (err error) {
+	simulated, err := a.furnish()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.driver.Close(ctx)) }()
-	if machine != nil {
+	if simulated {
 		// What is restored from this checkpoint has its first job still to read.
 		if err := a.link.Checkpoint(); err != nil {
 			return err
 		}
 	}
+	return a.work(ctx)
+}
+
+// work does jobs until one says that it is the last, or fails.
+func (a *agent) work(ctx context.Context) error {
 	for {
 		then, err := a.next(ctx)
 		if err != nil || then != job.Checkpoint {
@@ -116,42 +129,46 @@ func (a *agent) next(ctx context.Context) (job.Then, error) {
 	return j.Then, a.driver.Run(ctx, j)
 }
 
-// furnish makes the machine ready for work. Where it is not gem5, the machine
-// returned is nil.
-func (a *agent) furnish() (*m5.Machine, error) {
+// furnish makes the machine ready for work and says whether it is gem5.
+func (a *agent) furnish() (simulated bool, err error) {
 	if err := mountAll(); err != nil {
-		return nil, err
+		return false, err
 	}
 	machine, err := m5.Detect(evidence())
 	if err != nil && !errors.Is(err, m5.ErrAbsent) {
-		return nil, err
+		return false, err
 	}
-	name := "other"
-	c := driver.Config{Meter: meter{cgroups: cgroupRoot, proc: "/proc"}}
+	c := driver.Config{Meter: meter{cgroups: cgroupRoot, proc: "/proc"}, Walker: &walker{}, Machine: "other"}
 	if machine != nil {
-		name, a.link, c.Marker = "gem5", &gem5Link{machine: machine}, machine
+		a.link = &gem5Link{machine: machine} // from here on, failures reach the simulator
+		c.Marker, c.Machine = machine, "gem5"
 	}
 	if err := errors.Join(creditRandomness(), raiseLoopback(), divideCores(), os.Setenv("PATH", "/usr/bin:/bin")); err != nil {
-		return nil, err
+		return false, err
 	}
-	launcher, err := newLauncher()
-	if err != nil {
-		return nil, err
+	if c.Launcher, err = newLauncher(); err != nil {
+		return false, err
 	}
 	all, err := catalog()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	c.Catalog, c.Launcher, c.Walker, c.Machine = all.Lookup, launcher, &walker{}, name
+	c.Catalog = all.Lookup
+	a.use(a.link, c)
+	return machine != nil, nil
+}
+
+// use makes the driver, whose records go to l.
+func (a *agent) use(l link, c driver.Config) {
+	a.link = l
 	c.Write = func(r job.Record) error {
-		if err := a.link.Write(r); err != nil {
+		if err := l.Write(r); err != nil {
 			return err
 		}
 		a.written, a.ended = r.Seq+1, r.Kind == job.End
 		return nil
 	}
 	a.driver = driver.New(c)
-	return machine, nil
 }
 
 // walker has a process on the functions' core walk. It is started when it is
