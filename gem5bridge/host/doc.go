@@ -20,6 +20,9 @@
 //     64 MiB) of each, by a thread on the same core.
 //   - stressor(bytes): the same walk, of the given size.
 //
+// A database that a function needs runs on the client's cores; a function that it
+// calls runs on the functions' core, and its CPU time counts as the caller's.
+//
 // stage:create has no meaning here (nothing is created but a process), and
 // hardware gives no way to empty single structures.
 //
@@ -48,6 +51,9 @@
 // was subtracted and what from is in the counters CounterCPU and CounterNullCPU.
 //
 // # What disturbs
+//
+// Functions and client ask for the highest priority on their cores; a note of
+// Describe says where this user may not have it.
 //
 // Work of others on the functions' core shows as time that the function's
 // threads were ready and did not run, and as involuntary context switches. A

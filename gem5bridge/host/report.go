@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"microcosm/cosim/servicetime"
@@ -11,6 +12,10 @@ import (
 // calibrate measures the null call and gives the medians to the cells in which a
 // call is made.
 func (r *run) calibrate(ctx context.Context, p *plan) error {
+	calls := slices.DeleteFunc(slices.Clone(p.cells), func(c *cell) bool { return c.Condition.Kind == servicetime.StageInit })
+	if len(calls) == 0 {
+		return nil
+	}
 	var trips, cpu []time.Duration
 	r.deadline = helpDeadline // the job's is meant for its functions
 	r.taken = func(c *cell, got reading, _ uint64, status servicetime.Status, _ string) error {
@@ -28,10 +33,8 @@ func (r *run) calibrate(ctx context.Context, p *plan) error {
 	if p.null.err != nil {
 		return p.null.err
 	}
-	for _, c := range p.cells {
-		if c.Condition.Kind != servicetime.StageInit {
-			c.null = nullCall{roundTrip: median(trips), cpu: median(cpu)}
-		}
+	for _, c := range calls {
+		c.null = nullCall{roundTrip: median(trips), cpu: median(cpu)}
 	}
 	return nil
 }
