@@ -102,7 +102,7 @@ func (l *launcher) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, e
 	if s.Core == driver.ClientCore {
 		group = dependenciesGroup
 	}
-	c := &container{id: s.ID, dir: filepath.Join(containersDir, s.ID), port: port, ended: make(chan struct{}), drained: make(chan struct{})}
+	c := &container{id: s.ID, dir: filepath.Join(containersDir, s.ID), port: port, core: s.Core, ended: make(chan struct{}), drained: make(chan struct{})}
 	if err := c.create(ctx, lower, oci.Container{
 		ID: s.ID, Function: f, Env: s.Env, Port: port, Core: s.Core, Rootfs: filepath.Join(c.dir, "root"), Cgroup: "/" + group + "/" + s.ID,
 	}); err != nil {
@@ -118,6 +118,8 @@ func (l *launcher) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, e
 type container struct {
 	id, dir string
 	port    int
+	core    int
+	pid     int
 	ended   chan struct{} // its process was reaped
 	drained chan struct{} // its output is at its end
 
@@ -158,6 +160,7 @@ func (c *container) create(ctx context.Context, lower string, config oci.Contain
 	if err != nil {
 		return fmt.Errorf("pid of %s: %w", c.id, err)
 	}
+	c.pid = pid
 	// crun is gone, so the container is PID 1's child, which is this process.
 	child, err := os.FindProcess(pid)
 	if err != nil {
@@ -201,6 +204,9 @@ func (c *container) Start(ctx context.Context) error { return crun(ctx, nil, "st
 
 // Addr is where the container listens.
 func (c *container) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)) }
+
+// Confined returns in what the container is freer than it may be.
+func (c *container) Confined() error { return confined("/proc", c.pid, c.core) }
 
 // Ended is closed when the container's program has ended.
 func (c *container) Ended() <-chan struct{} { return c.ended }

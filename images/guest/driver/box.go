@@ -144,6 +144,11 @@ func (st *step) sandbox(ctx context.Context, spec Spec, name string) (*box, erro
 	if err != nil {
 		return nil, errors.Join(err, b.remove(ctx))
 	}
+	if c, ok := b.sandbox.(Confiner); ok { // between measurements, since it takes time
+		if err := c.Confined(); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s is not confined: %w", name, err), b.remove(ctx))
+		}
+	}
 	return b, nil
 }
 

@@ -41,6 +41,12 @@ type Sandbox interface {
 	Remove(ctx context.Context) error
 }
 
+// Confiner is a sandbox that can tell whether it is confined as it should be.
+type Confiner interface {
+	// Confined returns in what the sandbox, which is ready, is too free.
+	Confined() error
+}
+
 // Marker marks work items for a simulator.
 type Marker interface {
 	WorkBegin(id, thread uint64)

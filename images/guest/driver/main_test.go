@@ -108,6 +108,7 @@ const (
 	answersWrongly
 	hangs
 	dies
+	tooFree
 )
 
 // faulty makes sandboxes inside this process, each a gRPC server with a fault.
@@ -168,6 +169,14 @@ func (b *sandbox) Start(context.Context) error {
 	case neverListens: // it accepts connections and says nothing
 	default:
 		go func() { _ = b.server.Serve(b.listener) }()
+	}
+	return nil
+}
+
+// Confined makes the sandbox a driver.Confiner.
+func (b *sandbox) Confined() error {
+	if b.fault == tooFree {
+		return errors.New("CapEff is 400")
 	}
 	return nil
 }
