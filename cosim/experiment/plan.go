@@ -155,7 +155,7 @@ func (p *plan) laws(ctx context.Context, f scenario.DemandFunction) (map[string]
 	laws := map[string]servicetime.Law{}
 	var mistakes []error
 	for _, n := range p.template.Nodes {
-		if laws[n.Platform] != nil {
+		if _, asked := laws[n.Platform]; asked {
 			continue
 		}
 		switch {
@@ -170,10 +170,9 @@ func (p *plan) laws(ctx context.Context, f scenario.DemandFunction) (map[string]
 		}
 		if err != nil {
 			mistakes = append(mistakes, err)
-			break
 		}
 	}
-	return laws, errors.Join(mistakes...)
+	return laws, joinDistinct(mistakes)
 }
 
 func (p *plan) givenLaw(s scenario.Service, create, init servicetime.Distribution) (servicetime.Law, error) {
