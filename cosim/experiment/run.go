@@ -152,6 +152,9 @@ func replicate(ctx context.Context, plans []*plan, replications int, o Options) 
 	for complete < replications && !slices.ContainsFunc(done, func(o outcomes) bool { return o[complete] == nil }) {
 		complete++
 	}
+	if complete == replications {
+		return done, nil // the end came too late to interrupt anything
+	}
 	for i := range done {
 		done[i] = done[i][:complete]
 	}
