@@ -62,21 +62,24 @@ func TestGuestRunsEveryFunctionOfAnImage(t *testing.T) {
 	end := records[len(records)-1]
 	require.Equal(t, job.OK, end.Status, end.Reason)
 	measured := map[string]int{}
+	worked := map[string][2]int64{} // where the kernel's clock is coarse, one call may show as none
 	for _, r := range records {
 		if r.Kind != job.Call || r.Phase != job.Measured {
 			continue
 		}
 		measured[r.Function]++
 		t.Logf("%-22s %-16s %9.3f ms, core 0 %6d us, core 1 %6d us", r.Function, r.Condition, float64(r.Nanos)/1e6, r.Cores[0].Micros, r.Cores[1].Micros)
-		require.Positive(t, r.Cores[1].Micros, "the function worked on its core")
-		require.Positive(t, r.Cores[0].Micros, "the client worked on its own")
+		w := worked[r.Function]
+		worked[r.Function] = [2]int64{w[0] + r.Cores[0].Micros, w[1] + r.Cores[1].Micros}
 	}
 	for _, f := range m.Functions {
 		require.GreaterOrEqual(t, measured[f.Name], 7, f.Name)
+		require.Positive(t, worked[f.Name][0], "the client of %s worked on core 0", f.Name)
+		require.Positive(t, worked[f.Name][1], "%s worked on core 1", f.Name)
 	}
 }
 
-// A function that is not there and a kernel that takes QEMU for gem5 are told.
+// A function that is not in the image fails the job, with its name and reason.
 func TestGuestTellsOfFailures(t *testing.T) {
 	out := os.Getenv("GUEST_IMAGE")
 	if out == "" {

@@ -68,7 +68,7 @@ func raiseLoopback() error {
 	if err != nil {
 		return fmt.Errorf("raise the loopback device: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // it carried no data
 	request, err := unix.NewIfreq("lo")
 	if err != nil {
 		return fmt.Errorf("raise the loopback device: %w", err)

@@ -208,7 +208,7 @@ func (h host) Create(_ context.Context, s driver.Spec) (driver.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // the function takes its place
 	port := listener.Addr().(*net.TCPAddr).Port
 	c := &child{addr: listener.Addr().String(), env: append(os.Environ(), s.Env...)}
 	if s.Function == nil {
