@@ -41,8 +41,8 @@ setup-test: ## install what the tests need beyond Go, gcc and make
 	setup/install test
 
 .PHONY: race
-race: ## the tests under the race detector
-	$(GO) test -race $(PACKAGES)
+race: setup-test build ## the tests under the race detector, theory with one seed only
+	$(GO) test -race -short $(PACKAGES)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the house
