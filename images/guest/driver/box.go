@@ -125,7 +125,7 @@ func (st *step) sandbox(ctx context.Context, spec Spec, name string) (*box, erro
 	st.made++
 	spec.ID = fmt.Sprintf("%s-%d", base(spec), st.made)
 	b := &box{name: name}
-	err := st.stage(job.Create, name, time.Duration(st.job.Deadlines.Create), ctx, func(ctx context.Context) (err error) {
+	err := st.stage(ctx, job.Create, name, time.Duration(st.job.Deadlines.Create), func(ctx context.Context) (err error) {
 		b.sandbox, err = st.Launcher.Create(ctx, spec)
 		return err
 	})
@@ -135,7 +135,7 @@ func (st *step) sandbox(ctx context.Context, spec Spec, name string) (*box, erro
 		}
 		return nil, err
 	}
-	err = st.stage(job.Init, name, time.Duration(st.job.Deadlines.Ready), ctx, func(ctx context.Context) error {
+	err = st.stage(ctx, job.Init, name, time.Duration(st.job.Deadlines.Ready), func(ctx context.Context) error {
 		if err := b.sandbox.Start(ctx); err != nil {
 			return b.blame(err)
 		}
@@ -160,7 +160,7 @@ func base(s Spec) string {
 }
 
 // stage does one of the two stages of a cold start and writes its record.
-func (st *step) stage(kind job.Kind, name string, deadline time.Duration, ctx context.Context, do func(context.Context) error) error { //nolint:revive // ctx comes with the function it is for
+func (st *step) stage(ctx context.Context, kind job.Kind, name string, deadline time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("%s not done after %v", kind, deadline))
 	defer cancel()
 	took, cores, err := st.timed(func() error { return do(ctx) })
