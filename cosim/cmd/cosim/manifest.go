@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
 
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/scenario"
@@ -118,9 +119,12 @@ func readManifest(path string) (*manifest, error) {
 }
 
 // rerun repeats the run of a manifest and compares the results byte by byte.
-func (a *app) rerun(ctx context.Context, path string, o runOptions) error {
-	if len(o.set) > 0 || o.seed != 0 || o.replications != 0 {
-		return usage("a manifest is repeated as it is: change the scenario instead")
+func (a *app) rerun(c *cobra.Command, path string, o runOptions) error {
+	ctx := c.Context()
+	for _, flag := range []string{"set", "seed", "replications", "iat", "manifest"} {
+		if c.Flags().Changed(flag) {
+			return usage("a manifest is repeated as it is, without --%s: run the scenario instead", flag)
+		}
 	}
 	m, err := readManifest(path)
 	if err != nil {

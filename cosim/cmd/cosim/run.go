@@ -52,7 +52,7 @@ and must give the same bytes.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if isManifest(args[0]) {
-				return a.rerun(c.Context(), args[0], o)
+				return a.rerun(c, args[0], o)
 			}
 			return a.runScenario(c, args[0], o)
 		},
