@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/lmittmann/tint"
@@ -109,10 +110,25 @@ Results go to standard output, everything else to standard error.`,
 	flags.BoolVar(&a.json, "json", false, "print results as JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.runCommand(), a.sampleCommand(), a.reportCommand(), a.storeCommand(), a.doctorCommand(), a.versionCommand(), a.bridgeCommand())
-	for _, c := range root.Commands() {
-		asUsage(c)
-	}
+	needVerb(root)
+	asUsage(root)
 	return root
+}
+
+// needVerb makes a command show its help where no verb follows, and a word that
+// is no verb a mistake.
+func needVerb(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return fmt.Errorf("unknown command %q for %s: did you mean %s?", args[0], c.CommandPath(), strings.Join(near, " or "))
+		}
+		return fmt.Errorf("unknown command %q for %s", args[0], c.CommandPath())
+	}
 }
 
 // asUsage makes a wrong number of arguments a mistake of the caller's.

@@ -21,6 +21,7 @@ func (a *app) storeCommand() *cobra.Command {
 		Short: "Look into the store of measured samples, check it, exchange samples",
 	}
 	c.AddCommand(a.storeList(), a.storeVerify(), a.storeMerge(), a.storeExport(), a.storeImport(), a.storeGC())
+	needVerb(c)
 	return c
 }
 
