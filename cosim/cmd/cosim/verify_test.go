@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +14,7 @@ import (
 	"microcosm/loadgen"
 	"microcosm/results"
 	"microcosm/results/recorded"
+	"microcosm/results/samplefile"
 )
 
 func TestVerifyDrawsOnlyWhatThisMachineCanMeasure(t *testing.T) {
@@ -42,7 +45,6 @@ func TestVerifyDrawsOnlyWhatThisMachineCanMeasure(t *testing.T) {
 		key, err := draw(recorded.Collection, platform, seed)
 		require.NoError(t, err)
 		require.Equal(t, platform, key.Platform)
-		require.NotEqual(t, servicetime.NullFunction, key.Function, "the null call is what is subtracted")
 		drawn[key] = true
 	}
 	require.Greater(t, len(drawn), 1)
@@ -51,6 +53,38 @@ func TestVerifyDrawsOnlyWhatThisMachineCanMeasure(t *testing.T) {
 	first, err := draw(recorded.Collection, platform, 7)
 	require.NoError(t, err)
 	require.Equal(t, first, again, "the seed decides")
+}
+
+func TestVerifyDrawsNoNullCallAndNoKeyOfOneSample(t *testing.T) {
+	t.Parallel()
+	store, err := results.Open(t.Context(), filepath.Join(t.TempDir(), "samples.db"), results.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	var samples []servicetime.Sample
+	for function, count := range map[string]int{servicetime.NullFunction: 3, "once": 1, "twice": 2} {
+		for n := range count {
+			samples = append(samples, servicetime.Sample{
+				Key: servicetime.Key{
+					Function: function, Image: "i", Input: "default", Platform: "here", PlatformDigest: "p", Stack: "s",
+					Condition: servicetime.Condition{Kind: servicetime.Warm},
+				},
+				N: n, Status: servicetime.Valid, RoundTrip: 1000, Provenance: servicetime.Provenance{Backend: "host", Host: "h", Measured: time.Unix(1e9, 0).UTC()},
+			})
+		}
+	}
+	folder := fstest.MapFS{}
+	for _, file := range samplefile.Split(samples) {
+		var text bytes.Buffer
+		require.NoError(t, samplefile.WriteText(&text, file.Samples))
+		folder[file.Name] = &fstest.MapFile{Data: text.Bytes()}
+	}
+	_, err = store.EnsureCollection(t.Context(), "mine", folder)
+	require.NoError(t, err)
+	for seed := range uint64(20) {
+		key, err := new(app).drawKey(t.Context(), store, &measurer{platform: gem5bridge.Platform{Name: "here"}}, campaign{verify: "mine"}, loadgen.Rand(seed, "verify"))
+		require.NoError(t, err)
+		require.Equal(t, "twice", key.Function)
+	}
 }
 
 func TestVerdict(t *testing.T) {
