@@ -56,6 +56,7 @@ factors:
 		{Name: "routing", Set: "cluster.load-balancing", Levels: []string{"sticky", "random"}},
 		{Name: "penalty", Set: "fidelity.penalty", Levels: []string{"0", "1"}},
 	}, r.Factors)
+	require.Len(t, r.Notes, 1, "what is true of every run is said once: %v", r.Notes)
 	var names []string
 	for _, run := range r.Runs {
 		names = append(names, run.Name)
@@ -174,6 +175,7 @@ func TestPlaceboMakesNoDifferenceAtAll(t *testing.T) {
 	require.Positive(t, mean.Estimate.HalfWidth(), "replications differ from each other")
 
 	real := simulate(t, fmt.Sprintf(contended, "1"))
+	require.Equal(t, []string{"given"}, real.Samples, "once for both runs")
 	require.Equal(t, real.Runs[0].Account.Arrived, real.Runs[1].Account.Arrived, "both levels meet the same arrivals")
 	require.Equal(t, placebo.Runs[0].Account.Arrived, real.Runs[0].Account.Arrived)
 	effect := of(real, "service_mean")[0].Estimate
