@@ -38,7 +38,7 @@ func plant(t *testing.T) string {
 func image(t *testing.T, root string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "disk.img")
-	require.NoError(t, ext4.Make(context.Background(), root, path, 300<<20)) // several block groups
+	require.NoError(t, ext4.Make(context.Background(), root, path, 160<<20)) // several block groups
 	return path
 }
 
