@@ -6,6 +6,7 @@ usual one; --addr may name a host or host:port. SIGTERM ends the process.
 import argparse
 import os
 import signal
+import threading
 from concurrent import futures
 
 import grpc
@@ -41,6 +42,10 @@ def main(default_port, **services):
     where = address(default_port)
     if server.add_insecure_port(where) == 0:
         raise SystemExit(f"cannot listen on {where}: choose another port with --port")
-    signal.signal(signal.SIGTERM, lambda *_: server.stop(2))
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     server.start()
-    server.wait_for_termination()
+    ending.wait()
+    server.stop(2).wait(3)
+    # The threads of an open channel can keep the interpreter from ending.
+    os._exit(0)

@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"microcosm/functions"
 	"microcosm/images/guest/job"
 )
@@ -175,7 +178,8 @@ func (st *step) call(ctx context.Context, b *box, t job.Target, phase job.Phase,
 // invoke sends the call within a work item and notes in r what it took.
 func (st *step) invoke(ctx context.Context, b *box, call functions.Call, r *job.Record) (reply []byte, err error) {
 	deadline := time.Duration(st.job.Deadlines.Call)
-	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("no reply after %v", deadline))
+	late := fmt.Errorf("no reply after %v", deadline)
+	ctx, cancel := context.WithTimeoutCause(ctx, deadline, late)
 	defer cancel()
 	id, thread := uint64(r.Phase), uint64(st.seq)
 	took, cores, err := st.timed(func() (err error) {
@@ -190,8 +194,12 @@ func (st *step) invoke(ctx context.Context, b *box, call functions.Call, r *job.
 	if err == nil {
 		return reply, nil
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
 		err = errors.Join(cause, err)
+	case status.Code(err) == codes.DeadlineExceeded:
+		// The server keeps the deadline too, and its timer may be the first.
+		err = errors.Join(late, err)
 	}
 	select {
 	case <-b.sandbox.Ended():
