@@ -33,14 +33,13 @@ const (
 // plan is one combination of the factors' levels, ready to be replicated. It is
 // safe for concurrent use.
 type plan struct {
-	scenario    *scenario.Scenario
-	demand      *scenario.Demand
-	template    cluster.Config // without arrivals and streams
-	measured    Measured       // nil where nothing is measured
-	given       bool           // some service time is a given law
-	traced      bool           // some service time is a trace's own duration
-	overloaded  string         // why no steady state can exist; empty otherwise
-	terminating bool
+	scenario   *scenario.Scenario
+	demand     *scenario.Demand
+	template   cluster.Config // without arrivals and streams
+	measured   Measured       // nil where nothing is measured
+	given      bool           // some service time is a given law
+	traced     bool           // some service time is a trace's own duration
+	overloaded string         // why no steady state can exist; empty otherwise
 }
 
 func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error) {
@@ -48,7 +47,7 @@ func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{scenario: s, demand: demand, terminating: demand.Terminating}
+	p := &plan{scenario: s, demand: demand}
 	if slices.ContainsFunc(demand.Functions, func(f scenario.DemandFunction) bool { return f.Measured != "" }) {
 		if o.Open == nil {
 			return nil, errors.New("the scenario asks for measured service times, but there is no store")
@@ -81,7 +80,7 @@ func (p *plan) build(ctx context.Context) error {
 		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
 		Buckets: buckets,
 	}
-	if p.terminating {
+	if p.demand.Terminating {
 		p.template.Drain = math.MaxInt64 / 2 // a trace ends by itself
 	}
 	for _, g := range c.Nodes {
@@ -247,7 +246,7 @@ func (p *plan) run(ctx context.Context, replication int) (*cluster.Outcome, erro
 // alone; empty where one may. Penalties and cold starts only add to the load, so
 // that a load of 1 or more is certain.
 func (p *plan) overload() string {
-	if p.terminating {
+	if p.demand.Terminating {
 		return ""
 	}
 	cores, load := 0, 0.0
@@ -293,7 +292,7 @@ func shortest(laws map[string]servicetime.Law) (busy, service float64, ok bool) 
 
 // unstable returns why the run has no steady state; empty where it has.
 func (p *plan) unstable(o outcomes) string {
-	if p.terminating || p.overloaded != "" {
+	if p.demand.Terminating || p.overloaded != "" {
 		return p.overloaded
 	}
 	quarter := func(x *cluster.Outcome, n int) float64 {

@@ -189,7 +189,7 @@ func assemble(s *scenario.Scenario, variants []scenario.Variant, plans []*plan, 
 		c := &cell{name: nameOf(s, v), levels: indices(s, v), outcomes: done[i]}
 		c.unstable = p.unstable(done[i])
 		run := summarize(done[i], r.Confidence, c.unstable)
-		run.Name, run.Levels, run.Terminating = c.name, v.Levels, p.terminating
+		run.Name, run.Levels, run.Terminating = c.name, v.Levels, p.demand.Terminating
 		r.Runs = append(r.Runs, run)
 		r.Samples = append(r.Samples, p.labels()...)
 		r.Notes = append(r.Notes, p.notes(done[i])...)
