@@ -32,9 +32,9 @@ func (s *Store) Collections(ctx context.Context) ([]Collection, error) {
 	var list []Collection
 	err := s.read(ctx, "list collections", func(tx *sql.Tx) error {
 		return each(ctx, tx, `
-			SELECT name, digest, count(sample)
-			FROM collections LEFT JOIN collection_samples ON collection = id
-			GROUP BY id ORDER BY name`, nil, func(r *sql.Rows) error {
+			SELECT name, collections.digest, count(samples.id)
+			FROM collections LEFT JOIN samples ON collection = collections.id
+			GROUP BY collections.id ORDER BY name`, nil, func(r *sql.Rows) error {
 			var c Collection
 			err := r.Scan(&c.Name, &c.Digest, &c.Samples)
 			list = append(list, c)
@@ -46,9 +46,9 @@ func (s *Store) Collections(ctx context.Context) ([]Collection, error) {
 
 // PutCollection stores samples as the collection of that name, in one
 // transaction. If the collection has this digest already, nothing happens;
-// otherwise it replaces what the collection held: samples that came in with it
-// go, those that were stored by other means stay. Samples whose key and number
-// exist with other content outside of the collection are a *ConflictError.
+// otherwise it replaces what the collection held. What was stored by other means
+// is another layer: it stays as it is, whatever the collection says of the same
+// key and number. Samples that contradict each other are a *ConflictError.
 func (s *Store) PutCollection(ctx context.Context, name, digest string, samples []servicetime.Sample) error {
 	if name == "" || digest == "" || strings.Contains(name, "@") {
 		return fmt.Errorf("collection %q with digest %q: both must be given, the name without @", name, digest)
@@ -61,19 +61,13 @@ func (s *Store) PutCollection(ctx context.Context, name, digest string, samples 
 		if err != nil || collection == 0 {
 			return err
 		}
-		in, err := newInserter(ctx, tx)
+		in, err := newInserter(ctx, tx, layer(collection))
 		if err != nil {
 			return err
 		}
 		defer in.close()
-		for _, sample := range samples {
-			added, err := in.put(ctx, sample)
-			if err != nil {
-				return err
-			}
-			if err := in.join(ctx, collection, sample, added); err != nil {
-				return err
-			}
+		if err := in.putAll(ctx, samples, new(Tally)); err != nil {
+			return err
 		}
 		return in.conflict()
 	})
@@ -116,35 +110,18 @@ func renewCollection(ctx context.Context, tx *sql.Tx, name, digest string) (int6
 	if err != nil || held == digest {
 		return 0, err
 	}
-	if err := dropMembers(ctx, tx, id); err != nil {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM samples WHERE collection = ?", id); err != nil {
 		return 0, err
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE collections SET digest = ? WHERE id = ?", digest, id)
 	return id, err
 }
 
-// ownMembers selects the samples that came in with collection ?1 and belong to
-// no other.
-const ownMembers = `
-	SELECT sample FROM collection_samples WHERE collection = ?1 AND owned = 1
-	EXCEPT SELECT sample FROM collection_samples WHERE collection <> ?1`
+// layer is where a sample stands: in the collection of that row, or, for 0,
+// among those that were stored by other means.
+type layer int64
 
-// dropMembers empties a collection: its own members are deleted, the others
-// only leave it.
-func dropMembers(ctx context.Context, tx *sql.Tx, collection int64) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM samples WHERE id IN ("+ownMembers+")", collection)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM collection_samples WHERE collection = ?", collection)
-	return err
-}
+const own layer = 0
 
-// join makes a stored sample a member; owned if it came in with the collection.
-func (in *inserter) join(ctx context.Context, collection int64, sample servicetime.Sample, owned bool) error {
-	_, err := in.tx.ExecContext(ctx, `
-		INSERT INTO collection_samples (sample, collection, owned)
-		SELECT id, ?, ? FROM samples WHERE key = ? AND n = ?
-		ON CONFLICT (sample, collection) DO NOTHING`, collection, owned, in.keys[sample.Key].id, sample.N)
-	return err
-}
+// row returns the layer as samples.collection has it.
+func (l layer) row() sql.NullInt64 { return sql.NullInt64{Int64: int64(l), Valid: l != own} }

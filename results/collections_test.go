@@ -56,22 +56,70 @@ func TestACollectionIsReplacedByItsNextVersion(t *testing.T) {
 	requireSound(t, s)
 }
 
-func TestACollectionThatContradictsAMeasuredSample(t *testing.T) {
+// TestACollectionStandsBesideWhatWasMeasured: an upgrade brings samples under
+// keys and numbers that the user has measured too, with the same software.
+func TestACollectionStandsBesideWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	ctx := t.Context()
 	require.NoError(t, s.PutCollection(ctx, "recorded", "v1", many(key(nil), 2)))
-	mine := sample(key(nil), 3)
-	mine.RoundTrip++
-	require.NoError(t, s.Put(ctx, mine))
-	err := s.PutCollection(ctx, "recorded", "v2", many(key(nil), 5))
+	shipped, mine := many(key(nil), 5), many(key(nil), 4)[1:]
+	for i := range mine {
+		mine[i].RoundTrip += servicetime.Ticks(i) // the first is the same in both
+	}
+	require.NoError(t, s.Put(ctx, mine...))
+	require.NoError(t, s.PutCollection(ctx, "recorded", "v2", shipped))
+
+	request := servicetime.Request{Function: shipped[0].Key.Function, Input: shipped[0].Key.Input, Platform: shipped[0].Key.Platform}
+	answers := func(selection results.Selection) []servicetime.Sample {
+		selected, err := s.Select(ctx, request, selection)
+		require.NoError(t, err)
+		return selected.Samples
+	}
+	mixed := []servicetime.Sample{shipped[0], mine[0], mine[1], mine[2], shipped[4]}
+	require.Equal(t, shipped, answers(results.Selection{Stack: "recorded@v2"}), "exactly what shipped, whatever was measured")
+	require.Equal(t, mixed, answers(results.Selection{}), "what was measured here goes before")
+	for filter, want := range map[results.Filter]int{{}: 5, {Own: true}: 3, {Collection: "recorded"}: 5} {
+		keys, err := s.Keys(ctx, filter)
+		require.NoError(t, err)
+		require.Len(t, keys, 1, filter)
+		require.Equal(t, want, keys[0].Valid, filter)
+		picked, err := s.Pick(ctx, filter)
+		require.NoError(t, err)
+		require.Len(t, picked, want, filter)
+	}
+	next, err := s.NextN(ctx, key(nil))
+	require.NoError(t, err)
+	require.Equal(t, 5, next)
+	requireSound(t, s)
+
+	other := open(t)
+	_, err = other.Merge(ctx, s)
+	require.NoError(t, err)
+	got, err := other.Samples(ctx, key(nil))
+	require.NoError(t, err)
+	require.Equal(t, mine, got, "a merge takes what was measured")
+
+	_, err = s.GC(ctx, results.Policy{DropCollections: []string{"recorded"}})
+	require.NoError(t, err)
+	require.Equal(t, mine, answers(results.Selection{}), "and nothing of the user's is ever lost")
+}
+
+func TestACollectionThatContradictsItself(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ctx := t.Context()
+	require.NoError(t, s.PutCollection(ctx, "recorded", "v1", many(key(nil), 2)))
+	again := sample(key(nil), 3)
+	again.RoundTrip++
+	err := s.PutCollection(ctx, "recorded", "v2", append(many(key(nil), 5), again))
 	var conflict *results.ConflictError
 	require.ErrorAs(t, err, &conflict)
 	require.Len(t, conflict.Conflicts, 1)
 	list, err := s.Collections(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []results.Collection{{Name: "recorded", Digest: "v1", Samples: 2}}, list, "the old version stays")
-	require.Equal(t, []int{0, 1, 3}, numbers(t, s))
+	require.Equal(t, []int{0, 1}, numbers(t, s))
 }
 
 func TestCollectionsNeedANameAndADigest(t *testing.T) {

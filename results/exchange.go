@@ -27,7 +27,7 @@ type Exported struct {
 // renamed. If a file exists with other content, nothing is written and the error
 // names all of those, unless overwrite is set. Other files are left alone.
 func (s *Store) Export(ctx context.Context, folder string, filter Filter, overwrite bool) (Exported, error) {
-	samples, err := s.pick(ctx, filter)
+	samples, err := s.Pick(ctx, filter)
 	if err != nil {
 		return Exported{}, err
 	}
@@ -55,7 +55,7 @@ func (s *Store) Export(ctx context.Context, folder string, filter Filter, overwr
 // ExportParquet writes the samples that the filter picks as one Parquet table,
 // ordered as in Keys, under the same rules as Export.
 func (s *Store) ExportParquet(ctx context.Context, path string, filter Filter, overwrite bool) (Exported, error) {
-	samples, err := s.pick(ctx, filter)
+	samples, err := s.Pick(ctx, filter)
 	if err != nil {
 		return Exported{}, err
 	}

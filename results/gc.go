@@ -14,8 +14,7 @@ type Policy struct {
 	// KeepStacks are digests of stacks. If any is given, samples of all other
 	// stacks are removed, except members of collections.
 	KeepStacks []string
-	// DropCollections are names of collections to remove with the samples that
-	// came in with them.
+	// DropCollections are names of collections to remove with their samples.
 	DropCollections []string
 	DryRun          bool // only say what would be removed
 }
@@ -103,6 +102,11 @@ func (c *Collected) collect(ctx context.Context, tx *sql.Tx, policy Policy) erro
 	if _, err := tx.ExecContext(ctx, "DELETE FROM samples WHERE id IN (SELECT sample FROM doomed)"); err != nil {
 		return err
 	}
+	for _, name := range policy.DropCollections {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM collections WHERE name = ?", name); err != nil {
+			return err
+		}
+	}
 	for i, counter := range []*int{&c.Keys, &c.Provenance} {
 		result, err := tx.ExecContext(ctx, "DELETE FROM "+orphans[i].table+" WHERE "+orphans[i].unused)
 		if err != nil {
@@ -130,12 +134,11 @@ func doomStacks(ctx context.Context, tx *sql.Tx, keep []string) error {
 		INSERT INTO doomed
 		SELECT samples.id FROM samples JOIN keys ON keys.id = samples.key
 		WHERE stack NOT IN (?`+strings.Repeat(", ?", len(keep)-1)+`)
-			AND samples.id NOT IN (SELECT sample FROM collection_samples)`, arguments...)
+			AND samples.collection IS NULL`, arguments...)
 	return err
 }
 
-// doomCollection removes a collection and marks the samples that came in with
-// it, unless another collection has them too.
+// doomCollection marks the samples of a collection.
 func doomCollection(ctx context.Context, tx *sql.Tx, name string) error {
 	var id int64
 	err := tx.QueryRowContext(ctx, "SELECT id FROM collections WHERE name = ?", name).Scan(&id)
@@ -143,10 +146,7 @@ func doomCollection(ctx context.Context, tx *sql.Tx, name string) error {
 		return fmt.Errorf("there is no collection %q", name)
 	}
 	if err == nil {
-		_, err = tx.ExecContext(ctx, "INSERT OR IGNORE INTO doomed "+ownMembers, id)
-	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "DELETE FROM collections WHERE id = ?", id)
+		_, err = tx.ExecContext(ctx, "INSERT OR IGNORE INTO doomed SELECT id FROM samples WHERE collection = ?", id)
 	}
 	return err
 }

@@ -22,7 +22,13 @@ type Filter struct {
 	PlatformDigest string
 	Condition      servicetime.Condition
 	Stack          string
-	Collection     string // name of a collection: only its samples
+
+	// Collection names a collection: only its samples. Own picks only those that
+	// were stored by other means. Without both, a sample stored by other means
+	// hides those of the same key and number in collections, and one of an older
+	// collection those in newer ones.
+	Collection string
+	Own        bool
 }
 
 // where returns the filter as SQL over keys and samples, with its arguments.
@@ -43,13 +49,22 @@ func (f Filter) where() (clause string, arguments []any) {
 		add("condition", f.Condition.String())
 	}
 	add("stack", f.Stack)
-	if f.Collection != "" {
-		clauses = append(clauses, `samples.id IN (
-			SELECT sample FROM collection_samples JOIN collections ON collections.id = collection WHERE name = ?)`)
+	switch {
+	case f.Own:
+		clauses = append(clauses, "samples.collection IS NULL")
+	case f.Collection != "":
+		clauses = append(clauses, "samples.collection = (SELECT id FROM collections WHERE name = ?)")
 		arguments = append(arguments, f.Collection)
+	default:
+		clauses = append(clauses, topmost)
 	}
 	return strings.Join(clauses, " AND "), arguments
 }
+
+// topmost keeps one sample of each key and number.
+const topmost = `(samples.collection IS NULL OR NOT EXISTS (
+	SELECT 1 FROM samples AS above WHERE above.key = samples.key AND above.n = samples.n
+		AND coalesce(above.collection, 0) < samples.collection))`
 
 // KeySummary says what the store holds of one key.
 type KeySummary struct {

@@ -8,8 +8,9 @@ import (
 
 // Merge stores what other holds and s does not: samples and runs. Samples that
 // both hold with the same content are skipped; if any differ, nothing is stored
-// and the *ConflictError lists all of them. Membership in collections stays
-// behind. other is only read, and may be open read-only.
+// and the *ConflictError lists all of them. Collections, which can be had from
+// where they came from, stay behind. other is only read, and may be open
+// read-only.
 func (s *Store) Merge(ctx context.Context, other *Store) (Tally, error) {
 	var tally Tally
 	doing := fmt.Sprintf("merge %s into %s", other.path, s.path)
@@ -40,7 +41,7 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 	if err != nil {
 		return Tally{}, err
 	}
-	in, err := newInserter(ctx, to)
+	in, err := newInserter(ctx, to, own)
 	if err != nil {
 		return Tally{}, err
 	}
@@ -48,7 +49,7 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 	var tally Tally
 	for _, key := range keys {
 		// One key at a time bounds the memory.
-		samples, err := selectSamples(ctx, from, "keys.id = ?", key)
+		samples, err := selectSamples(ctx, from, "keys.id = ? AND samples.collection IS NULL", key)
 		if err != nil {
 			return Tally{}, err
 		}

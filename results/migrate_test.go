@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/servicetime"
 	"microcosm/results"
+	"microcosm/results/samplefile"
 )
 
 // olderSchemas are the schema versions before the newest, each with a store
 // dumped as a program of that version left it.
-var olderSchemas = []int{1, 2}
+var olderSchemas = []int{1, 2, 3}
 
 // older rebuilds the dumped store of a schema version.
 func older(t testing.TB, schema int) string {
@@ -62,6 +64,38 @@ func TestAnOlderStoreIsBroughtToTheNewestSchema(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// TestMembersOfCollectionsMoveToTheirLayers: the dump of schema 3 has samples 0
+// and 1 stored before the collection recorded of 0, 1 and 2 came in, and then the
+// collection other of 2 and 3.
+func TestMembersOfCollectionsMoveToTheirLayers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	warm, censored := dumped()
+	s := openAt(t, older(t, 3), results.Options{MustExist: true})
+	for filter, want := range map[results.Filter][]servicetime.Sample{
+		{}:                       append(censored[:1:1], warm...),
+		{Own: true}:              append(censored[:1:1], warm[:2]...),
+		{Collection: "recorded"}: warm[:3],
+		{Collection: "other"}:    warm[2:],
+	} {
+		got, err := s.Pick(ctx, filter)
+		require.NoError(t, err)
+		slices.SortFunc(got, samplefile.Compare)
+		slices.SortFunc(want, samplefile.Compare)
+		require.Equal(t, want, got, filter)
+	}
+	list, err := s.Collections(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []results.Collection{{Name: "other", Digest: "x", Samples: 2}, {Name: "recorded", Digest: "d1", Samples: 3}}, list)
+	requireSound(t, s)
+	_, err = s.GC(ctx, results.Policy{DropCollections: []string{"recorded", "other"}})
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 1}, numbers(t, s))
+	run, err := s.Runs(ctx, "")
+	require.NoError(t, err)
+	require.Len(t, run, 1)
 }
 
 func TestAnOlderStoreCannotBeReadWithoutMigration(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 // Put stores samples in one transaction: all, or none. A sample that is stored
 // already with the same content is skipped. Samples whose key and number exist
 // with other content are a *ConflictError, which lists all of them; every
-// sample that cannot be stored is reported too. Dates are kept to the second.
+// sample that cannot be stored is reported too. What collections hold is no
+// concern of Put's. Dates are kept to the second.
 func (s *Store) Put(ctx context.Context, samples ...servicetime.Sample) error {
 	if err := checkAll(samples); err != nil {
 		return err
@@ -30,7 +31,7 @@ func (s *Store) Put(ctx context.Context, samples ...servicetime.Sample) error {
 func (s *Store) putAll(ctx context.Context, doing string, samples []servicetime.Sample) (Tally, error) {
 	var tally Tally
 	err := s.write(ctx, doing, func(tx *sql.Tx) error {
-		in, err := newInserter(ctx, tx)
+		in, err := newInserter(ctx, tx, own)
 		if err != nil {
 			return err
 		}
@@ -56,9 +57,11 @@ func checkAll(samples []servicetime.Sample) error {
 	return errors.Join(mistakes...)
 }
 
-// inserter stores samples within one transaction and collects the conflicts.
+// inserter stores samples in one layer within one transaction and collects the
+// conflicts.
 type inserter struct {
 	tx          *sql.Tx
+	layer       layer
 	sample      *sql.Stmt
 	counters    *sql.Stmt
 	keys        map[servicetime.Key]keyRow
@@ -72,16 +75,16 @@ type keyRow struct {
 }
 
 const insertSample = `
-	INSERT INTO samples (key, n, seed, status, reason, round_trip, null_call, busy, provenance, measured, cost, digest)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (key, n) DO NOTHING`
+	INSERT INTO samples (collection, key, n, seed, status, reason, round_trip, null_call, busy, provenance, measured, cost, digest)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (key, n, coalesce(collection, 0)) DO NOTHING`
 
 // All counters of a sample in one statement: crossing into C once per counter
 // costs more than SQLite's own work.
 const insertCounters = `INSERT INTO counters (sample, name, value) SELECT ?, key, value FROM json_each(?)`
 
-func newInserter(ctx context.Context, tx *sql.Tx) (*inserter, error) {
-	in := &inserter{tx: tx, keys: map[servicetime.Key]keyRow{}, provenances: map[servicetime.Provenance]int64{}}
+func newInserter(ctx context.Context, tx *sql.Tx, into layer) (*inserter, error) {
+	in := &inserter{tx: tx, layer: into, keys: map[servicetime.Key]keyRow{}, provenances: map[servicetime.Provenance]int64{}}
 	var err error
 	if in.sample, err = tx.PrepareContext(ctx, insertSample); err != nil {
 		return nil, err
@@ -133,7 +136,7 @@ func (in *inserter) put(ctx context.Context, sample servicetime.Sample) (added b
 		return false, err
 	}
 	digest := digestUnder(key.digest, sample)
-	result, err := in.sample.ExecContext(ctx, key.id, sample.N, int64(sample.Seed), sample.Status.String(), sample.Reason,
+	result, err := in.sample.ExecContext(ctx, in.layer.row(), key.id, sample.N, int64(sample.Seed), sample.Status.String(), sample.Reason,
 		int64(sample.RoundTrip), int64(sample.Null), int64(sample.Busy), provenance, unixOrNull(sample.Provenance.Measured), int64(sample.Provenance.Cost), digest)
 	if err != nil {
 		return false, fmt.Errorf("sample %d of %s: %w", sample.N, sample.Key, err)
@@ -201,12 +204,13 @@ func (in *inserter) provenance(ctx context.Context, p servicetime.Provenance) (i
 
 // compare notes a conflict if the stored sample is another one.
 func (in *inserter) compare(ctx context.Context, key int64, sample servicetime.Sample, digest string) error {
+	const same = "samples.key = ? AND samples.n = ? AND samples.collection IS ?"
 	var stored string
-	err := in.tx.QueryRowContext(ctx, "SELECT digest FROM samples WHERE key = ? AND n = ?", key, sample.N).Scan(&stored)
+	err := in.tx.QueryRowContext(ctx, "SELECT digest FROM samples WHERE "+same, key, sample.N, in.layer.row()).Scan(&stored)
 	if err != nil || stored == digest {
 		return err
 	}
-	old, err := selectSamples(ctx, in.tx, "samples.key = ? AND samples.n = ?", key, sample.N)
+	old, err := selectSamples(ctx, in.tx, same, key, sample.N, in.layer.row())
 	for i := range old { // there is one
 		in.conflicts = append(in.conflicts, Conflict{Key: sample.Key, N: sample.N, Differs: differences(old[i], sample)})
 	}

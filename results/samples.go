@@ -10,12 +10,13 @@ import (
 )
 
 // Samples returns the samples of exactly this key, of every status, in the
-// order of their numbers; none is no error.
+// order of their numbers; none is no error. Where layers differ, it returns what
+// the zero Filter picks.
 func (s *Store) Samples(ctx context.Context, key servicetime.Key) ([]servicetime.Sample, error) {
 	var samples []servicetime.Sample
 	err := s.read(ctx, fmt.Sprintf("read samples of %s", key), func(tx *sql.Tx) error {
 		var err error
-		samples, err = selectSamples(ctx, tx, "keys.digest = ?", key.Digest())
+		samples, err = selectSamples(ctx, tx, "keys.digest = ? AND "+topmost, key.Digest())
 		return err
 	})
 	if err != nil {
@@ -29,7 +30,8 @@ func (s *Store) Samples(ctx context.Context, key servicetime.Key) ([]servicetime
 	return samples, nil
 }
 
-// NextN returns the number of the key's next sample: one more than the largest.
+// NextN returns the number of the key's next sample: one more than the largest,
+// in collections too.
 func (s *Store) NextN(ctx context.Context, key servicetime.Key) (int, error) {
 	var n int
 	err := s.reader.QueryRowContext(ctx, `
@@ -58,7 +60,7 @@ const sampleColumns = `samples.id,
 
 // orderSamples is the same in both queries of loadSamples, which walk the
 // samples in step.
-const orderSamples = ` ORDER BY keys.digest, samples.n`
+const orderSamples = ` ORDER BY keys.digest, samples.n, samples.id`
 
 // stored is a row of samples as it stands in the file.
 type stored struct {

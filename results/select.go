@@ -18,6 +18,8 @@ type Selection struct {
 	// Stack is the digest of a stack, or a collection's name with or without its
 	// digest ("recorded@0f3a…", "recorded"): then only its samples answer.
 	Stack string
+	// Own keeps collections from answering.
+	Own bool
 }
 
 // Selected is what answers for a function under a selection.
@@ -34,7 +36,7 @@ type Selected struct {
 func (s *Store) Select(ctx context.Context, request servicetime.Request, selection Selection) (Selected, error) {
 	filter := Filter{
 		Function: request.Function, Input: request.Input, Platform: request.Platform,
-		PlatformDigest: selection.PlatformDigest, Image: selection.Image, Stack: selection.Stack,
+		PlatformDigest: selection.PlatformDigest, Image: selection.Image, Stack: selection.Stack, Own: selection.Own,
 	}
 	label, err := s.collectionOf(ctx, selection.Stack)
 	if err != nil {
@@ -60,7 +62,7 @@ func (s *Store) Select(ctx context.Context, request servicetime.Request, selecti
 	if label == "" {
 		selected.Label = stacks[0].Stack
 	}
-	selected.Samples, err = s.pick(ctx, filter)
+	selected.Samples, err = s.Pick(ctx, filter)
 	selected.Simulators = simulatorsOf(selected.Samples)
 	return selected, err
 }
@@ -85,8 +87,8 @@ func (s *Store) collectionOf(ctx context.Context, stack string) (label string, e
 	return "", nil
 }
 
-// pick returns the samples of every key that the filter picks.
-func (s *Store) pick(ctx context.Context, filter Filter) ([]servicetime.Sample, error) {
+// Pick returns the samples that the filter picks, by key and then by number.
+func (s *Store) Pick(ctx context.Context, filter Filter) ([]servicetime.Sample, error) {
 	where, arguments := filter.where()
 	var samples []servicetime.Sample
 	err := s.read(ctx, "read samples", func(tx *sql.Tx) error {
@@ -99,13 +101,13 @@ func (s *Store) pick(ctx context.Context, filter Filter) ([]servicetime.Sample, 
 
 // notSampled says what the store holds instead.
 func (s *Store) notSampled(ctx context.Context, request servicetime.Request, selection Selection) error {
-	others, err := s.Stacks(ctx, request)
+	others, err := s.Stacks(ctx, Filter{Function: request.Function, Input: request.Input, Platform: request.Platform})
 	if err != nil {
 		return err
 	}
 	missing := &servicetime.NotSampledError{Request: request, Condition: servicetime.Condition{Kind: servicetime.Warm}}
 	if len(others) > 0 && selection != (Selection{}) {
-		missing.Detail = fmt.Sprintf("nothing under the chosen %s, but under %s", selection, others[0])
+		missing.Detail = fmt.Sprintf("nothing from %s, but %s", selection, others[0])
 	}
 	return missing
 }
@@ -113,6 +115,9 @@ func (s *Store) notSampled(ctx context.Context, request servicetime.Request, sel
 // String names the fields that are set.
 func (s Selection) String() string {
 	var parts []string
+	if s.Own {
+		parts = append(parts, "measurements or imports of one's own")
+	}
 	for _, field := range []struct{ name, value string }{
 		{"stack", s.Stack}, {"image", s.Image}, {"platform digest", s.PlatformDigest},
 	} {

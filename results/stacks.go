@@ -25,10 +25,9 @@ func (s Stack) String() string {
 		s.Stack, s.Image, s.Platform, s.PlatformDigest, s.Valid, len(s.Conditions))
 }
 
-// Stacks lists the stacks under which valid samples for a request exist, in the
+// Stacks lists the stacks under which the filter picks valid samples, in the
 // order of Keys. None is no error.
-func (s *Store) Stacks(ctx context.Context, request servicetime.Request) ([]Stack, error) {
-	filter := Filter{Function: request.Function, Input: request.Input, Platform: request.Platform}
+func (s *Store) Stacks(ctx context.Context, filter Filter) ([]Stack, error) {
 	keys, err := s.Keys(ctx, filter)
 	if err != nil {
 		return nil, err

@@ -217,7 +217,7 @@ func TestStacks(t *testing.T) {
 	hung.Status, hung.Reason = servicetime.Censored, "hung"
 	lukewarm := key(func(k *servicetime.Key) { k.Condition = servicetime.LukewarmAfter(1) })
 	require.NoError(t, s.Put(ctx, append(append(many(key(nil), 2), many(lukewarm, 3)...), sample(other, 0), hung)...))
-	got, err := s.Stacks(ctx, servicetime.Request{Function: "fibonacci-go", Input: "default", Platform: "host-test"})
+	got, err := s.Stacks(ctx, results.Filter{Function: "fibonacci-go", Input: "default", Platform: "host-test"})
 	require.NoError(t, err)
 	warm := servicetime.Condition{Kind: servicetime.Warm}
 	require.Equal(t, []results.Stack{

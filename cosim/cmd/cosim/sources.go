@@ -12,7 +12,6 @@ import (
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
 	"microcosm/results"
-	"microcosm/results/recorded"
 )
 
 // sources opens the source of service times that a scenario's execution names:
@@ -116,18 +115,14 @@ func (x *sources) open(ctx context.Context, s *scenario.Scenario) (experiment.Me
 	}
 	options := results.SourceOptions{Law: law, Log: x.app.log, Selection: results.Selection{Stack: s.Fidelity.Stack}}
 	if s.Fidelity.Stack == "local" {
-		options.Selection = results.Selection{}
+		options.Selection = results.Selection{Own: true}
 	}
-	if x.kind == "replay" && s.Fidelity.Stack != "local" {
+	if x.kind == "replay" {
 		return x.replay(options), nil
 	}
 	demand, err := s.Demand()
 	if err != nil {
 		return nil, err
-	}
-	if x.kind == "replay" {
-		options.ByFunction, err = x.notRecorded(ctx, s, demand)
-		return x.replay(options), err
 	}
 	if options.ByFunction, err = x.local(demand); err != nil {
 		return nil, err
@@ -139,36 +134,6 @@ func (x *sources) open(ctx context.Context, s *scenario.Scenario) (experiment.Me
 		return nil, err
 	}
 	return x.replay(options), nil
-}
-
-// notRecorded selects, for every measured function, the one stack that did not
-// ship with the product. Where there is none, or more than one, nothing is
-// selected, and the source says what there is.
-func (x *sources) notRecorded(ctx context.Context, s *scenario.Scenario, demand *scenario.Demand) (map[string]results.Selection, error) {
-	selections := map[string]results.Selection{}
-	for _, f := range demand.Functions {
-		if f.Measured == "" {
-			continue
-		}
-		request := servicetime.Request{Function: f.Measured, Input: f.Input, Platform: s.Fidelity.Platform}
-		stacks, err := x.store.Stacks(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		shipped, err := x.store.Keys(ctx, results.Filter{Function: f.Measured, Input: f.Input, Platform: request.Platform, Collection: recorded.Collection})
-		if err != nil {
-			return nil, err
-		}
-		own := slices.DeleteFunc(stacks, func(k results.Stack) bool {
-			return slices.ContainsFunc(shipped, func(r results.KeySummary) bool {
-				return r.Key.Stack == k.Stack && r.Key.Image == k.Image && r.Key.PlatformDigest == k.PlatformDigest
-			})
-		})
-		if len(own) == 1 {
-			selections[f.Measured] = results.Selection{PlatformDigest: own[0].PlatformDigest, Image: own[0].Image, Stack: own[0].Stack}
-		}
-	}
-	return selections, nil
 }
 
 // local selects, for every measured function, the software of this machine: the

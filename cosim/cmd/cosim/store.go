@@ -46,6 +46,8 @@ func filterFlags(c *cobra.Command) func() (results.Filter, error) {
 	flags.StringVar(&condition, "condition", "", "only this condition, e.g. lukewarm:4")
 	flags.StringVar(&f.Stack, "stack", "", "only this stack digest")
 	flags.StringVar(&f.Collection, "collection", "", "only this collection, e.g. recorded")
+	flags.BoolVar(&f.Own, "own", false, "only what was measured or imported here, not what came with the program")
+	c.MarkFlagsMutuallyExclusive("collection", "own")
 	return func() (results.Filter, error) {
 		if condition != "" {
 			parsed, err := servicetime.ParseCondition(condition)
@@ -231,8 +233,8 @@ func (a *app) storeGC() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringSliceVar(&policy.KeepStacks, "keep-stack", nil, "keep only samples of these stacks (and of collections)")
-	flags.StringSliceVar(&policy.DropCollections, "drop-collection", nil, "remove these collections")
+	flags.StringSliceVar(&policy.KeepStacks, "keep-stack", nil, "of what was measured or imported here, keep only samples of these stacks")
+	flags.StringSliceVar(&policy.DropCollections, "drop-collection", nil, "remove these collections with their samples")
 	flags.BoolVar(&policy.DryRun, "dry-run", false, "only say what would be removed")
 	return c
 }

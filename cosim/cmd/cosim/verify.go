@@ -44,7 +44,7 @@ func (a *app) verifySamples(ctx context.Context, s campaign) error {
 		if err != nil {
 			return err
 		}
-		record, err := store.Samples(ctx, recorded)
+		record, err := store.Pick(ctx, recordOf(recorded, s.verify))
 		if err != nil {
 			return err
 		}
@@ -96,6 +96,15 @@ func (a *app) drawKey(ctx context.Context, store *results.Store, m *measurer, s 
 		return servicetime.Key{}, fmt.Errorf("nothing in %s was measured on %s, but on %v: host samples can be verified only on the same kind of machine", s.verify, m.platform.Name, slices.Sorted(maps.Keys(platforms)))
 	}
 	return here[random.IntN(len(here))], nil
+}
+
+// recordOf picks what a collection holds of a key, and nothing that was measured
+// here under the same.
+func recordOf(key servicetime.Key, collection string) results.Filter {
+	return results.Filter{
+		Function: key.Function, Image: key.Image, Input: key.Input, Condition: key.Condition,
+		Platform: key.Platform, PlatformDigest: key.PlatformDigest, Stack: key.Stack, Collection: collection,
+	}
 }
 
 // measureAgain measures the record's function, input and condition anew and
