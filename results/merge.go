@@ -65,7 +65,7 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 
 func mergeRuns(ctx context.Context, from, to *sql.Tx) (added int, err error) {
 	err = each(ctx, from, runColumns+"result FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
-		run, err := scanRun(r)
+		run, err := scanWhole(r)
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func insertRun(ctx context.Context, tx *sql.Tx, run Run) (added bool, err error)
 	return changed > 0, err
 }
 
-const runColumns = "SELECT id, name, scenario, seed, samples, version, host, finished, elapsed, "
+const runColumns = "SELECT id, name, scenario, seed, samples, version, host, finished, elapsed, digest, "
 
 // Runs lists the runs of a scenario's digest, or all for "", oldest first,
 // without their results.
@@ -67,7 +67,7 @@ func (s *Store) Runs(ctx context.Context, scenario string) ([]Run, error) {
 	var runs []Run
 	err := s.read(ctx, "list runs", func(tx *sql.Tx) error {
 		return each(ctx, tx, runColumns+"NULL FROM runs WHERE ?1 = '' OR scenario = ?1 ORDER BY id", []any{scenario}, func(r *sql.Rows) error {
-			run, err := scanRun(r)
+			run, _, err := scanRun(r)
 			runs = append(runs, run)
 			return err
 		})
@@ -75,20 +75,32 @@ func (s *Store) Runs(ctx context.Context, scenario string) ([]Run, error) {
 	return runs, err
 }
 
-// Run returns one run with its result. An unknown number is an error that
-// matches fs.ErrNotExist.
+// Run returns one run with its result, which is checked against its digest: a
+// result that was altered in the file is never served. An unknown number is an
+// error that matches fs.ErrNotExist.
 func (s *Store) Run(ctx context.Context, id int64) (Run, error) {
-	run, err := scanRun(s.reader.QueryRowContext(ctx, runColumns+"result FROM runs WHERE id = ?", id))
+	run, err := scanWhole(s.reader.QueryRowContext(ctx, runColumns+"result FROM runs WHERE id = ?", id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return Run{}, fmt.Errorf("run %d: %w in %s; `cosim store list` shows the runs", id, fs.ErrNotExist, s.path)
+		return Run{}, fmt.Errorf("run %d: %w in %s", id, fs.ErrNotExist, s.path)
 	}
 	return run, s.wrap(fmt.Sprintf("read run %d", id), err)
 }
 
-func scanRun(r interface{ Scan(...any) error }) (Run, error) {
-	var run Run
+// scanWhole scans a run with its result and checks it.
+func scanWhole(r interface{ Scan(...any) error }) (Run, error) {
+	run, digest, err := scanRun(r)
+	if err == nil && hexDigest(run.Result) != digest {
+		err = &damage{fmt.Errorf("the result of run %d does not match its digest", run.ID)}
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return run, nil
+}
+
+func scanRun(r interface{ Scan(...any) error }) (run Run, digest string, err error) {
 	var seed, finished int64
-	err := r.Scan(&run.ID, &run.Name, &run.Scenario, &seed, &run.Samples, &run.Version, &run.Host, &finished, &run.Elapsed, &run.Result)
+	err = r.Scan(&run.ID, &run.Name, &run.Scenario, &seed, &run.Samples, &run.Version, &run.Host, &finished, &run.Elapsed, &digest, &run.Result)
 	run.Seed, run.Finished = uint64(seed), time.Unix(finished, 0).UTC()
-	return run, err
+	return run, digest, err
 }

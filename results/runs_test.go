@@ -2,6 +2,7 @@ package results_test
 
 import (
 	"io/fs"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -51,6 +52,29 @@ func TestRuns(t *testing.T) {
 	_, err = s.Run(ctx, 99)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	requireSound(t, s)
+}
+
+func TestAnAlteredRunIsNeitherServedNorMerged(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openAt(t, path, results.Options{})
+	id, err := s.PutRun(ctx, results.Run{Name: "quickstart", Scenario: "s", Result: []byte(`{"p99": 1}`)})
+	require.NoError(t, err)
+	query(t, path, `UPDATE runs SET result = '{"p99": 2}'`)
+	var damaged *results.CorruptError
+	_, err = s.Run(ctx, id)
+	require.ErrorAs(t, err, &damaged)
+	list, err := s.Runs(ctx, "")
+	require.NoError(t, err)
+	require.Len(t, list, 1, "what it was is still told")
+
+	other := open(t)
+	_, err = other.Merge(ctx, s)
+	require.ErrorAs(t, err, &damaged)
+	list, err = other.Runs(ctx, "")
+	require.NoError(t, err)
+	require.Empty(t, list)
 }
 
 func TestPutRunRefuses(t *testing.T) {

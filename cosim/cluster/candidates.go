@@ -14,7 +14,7 @@ const (
 type roster struct {
 	places []*Sandbox
 	living int
-	last   *Sandbox // that served the function last; nil when it is gone
+	last   *Sandbox // that was given the function's last invocation; nil when it is gone
 }
 
 // add gives the sandbox the next place and reports whether the places of others

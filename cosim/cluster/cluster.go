@@ -171,8 +171,9 @@ func (m *Model) admit(f *Function, id int32) {
 	if m.config.Binding == BindEarly && f.all.Len() > 0 {
 		s := f.balancer.Choose(&f.all, f.random)
 		if s.inService < f.config.Concurrency {
-			m.serve(s, id)
+			m.give(s, id)
 		} else if f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit {
+			f.roster.last = s
 			s.queue.push(id)
 		} else {
 			m.reject(f, id)
@@ -180,7 +181,7 @@ func (m *Model) admit(f *Function, id int32) {
 		return
 	}
 	if m.config.Binding == BindLate && f.free.Len() > 0 {
-		m.serve(f.balancer.Choose(&f.free, f.random), id)
+		m.give(f.balancer.Choose(&f.free, f.random), id)
 		return
 	}
 	if limit := f.config.QueueLimit; limit != Unlimited && f.queue.len() >= limit && !m.mayGrow(f) {
@@ -204,14 +205,19 @@ func (m *Model) reject(f *Function, id int32) {
 	m.recorder.rejected(m, f)
 }
 
-// serve gives the invocation a slot of the sandbox and asks for a core.
+// give binds the invocation to the sandbox and serves it at once.
+func (m *Model) give(s *Sandbox, id int32) {
+	s.function.roster.last = s
+	m.serve(s, id)
+}
+
+// serve gives a bound invocation a slot of the sandbox and asks for a core.
 func (m *Model) serve(s *Sandbox, id int32) {
 	inv := m.invocations.at(id)
 	inv.sandbox = s
 	f := s.function
 	s.inService++
 	f.inService++
-	f.roster.last = s
 	if s.inService == f.config.Concurrency {
 		f.free.remove(s)
 	}
@@ -298,7 +304,7 @@ func (m *Model) complete(id int32) {
 	}
 	if m.config.Binding == BindLate {
 		if next, ok := f.queue.pop(); ok {
-			m.serve(s, next)
+			m.give(s, next)
 			return
 		}
 	}

@@ -124,13 +124,14 @@ func (m *Model) fill(s *Sandbox) {
 		if !ok {
 			return
 		}
-		m.serve(s, id)
+		m.give(s, id)
 	}
 	for m.config.Binding == BindEarly {
 		id, ok := f.queue.pop()
 		if !ok {
 			return
 		}
+		f.roster.last = s
 		s.queue.push(id)
 	}
 }

@@ -2,10 +2,12 @@ package servicetime_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"microcosm/cosim/servicetime"
 )
@@ -54,6 +56,62 @@ func TestQuantilesInvertTheDistributionFunction(t *testing.T) {
 		x := float64(h.Quantile(u))
 		f := 1 - h.Share*math.Exp(-x/float64(h.First)) - (1-h.Share)*math.Exp(-x/float64(h.Second))
 		require.InDelta(t, u, f, 1e-8)
+	}
+}
+
+// laws draws a description of every family.
+var laws = rapid.Custom(func(t *rapid.T) servicetime.Description {
+	d := servicetime.Description{
+		Law:  rapid.SampledFrom(servicetime.Laws()).Draw(t, "law"),
+		Mean: time.Duration(rapid.Int64Range(1000, int64(1000*time.Hour)).Draw(t, "mean")),
+	}
+	switch d.Law {
+	case "erlang":
+		d.Phases = rapid.IntRange(1, 1000).Draw(t, "phases")
+	case "lognormal":
+		d.CV = rapid.Float64Range(.01, 1000).Draw(t, "cv")
+	case "hyperexponential":
+		d.CV = rapid.Float64Range(1.01, 1000).Draw(t, "cv")
+	}
+	return d
+})
+
+// TestQuantilesRiseToTheEndOfTheTail: every u that a stream can draw, which is a
+// multiple of 2^-53 below 1, has a time, and a later one no shorter.
+func TestQuantilesRiseToTheEndOfTheTail(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d, err := laws.Draw(t, "description").Distribution()
+		require.NoError(t, err)
+		const steps = 1 << 53
+		tail := steps - rapid.Uint64Range(1, 1<<uint(rapid.IntRange(1, 53).Draw(t, "bits"))).Draw(t, "from the end")
+		us := []uint64{0, 1, rapid.Uint64Range(0, steps-1).Draw(t, "anywhere"), tail, steps - 2, steps - 1}
+		slices.Sort(us)
+		last := time.Duration(0)
+		for _, u := range us {
+			x := d.Quantile(float64(u) / steps)
+			require.GreaterOrEqual(t, x, last, "u = %d / 2^53", u)
+			last = x
+		}
+	})
+}
+
+// TestErlangsTailIsExact compares the survival function at the quantile, summed
+// as Poisson probabilities, with what was asked for.
+func TestErlangsTailIsExact(t *testing.T) {
+	t.Parallel()
+	for _, phases := range []int{1, 2, 3, 10, 100, 1000} {
+		for exponent := 1; exponent <= 53; exponent += 4 {
+			survival := math.Ldexp(1, -exponent)
+			x := (servicetime.Erlang{Phases: phases, Expectation: time.Hour}).Quantile(1 - survival)
+			rate := float64(x) * float64(phases) / float64(time.Hour)
+			sum := 0.0
+			for i := range phases {
+				factorial, _ := math.Lgamma(float64(i) + 1)
+				sum += math.Exp(float64(i)*math.Log(rate) - rate - factorial)
+			}
+			require.InEpsilon(t, survival, sum, 1e-6, "%d phases, survival 2^-%d", phases, exponent)
+		}
 	}
 }
 
