@@ -18,6 +18,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
+
+	"microcosm/setup/filelock"
 )
 
 //go:embed migrations/*.sql
@@ -227,7 +229,8 @@ func (s *Store) admit(ctx context.Context) error {
 		return &VersionError{Path: s.path, Found: found, Known: known}
 	}
 	doing := fmt.Sprintf("bring store %s from schema %d to %d", s.path, found, known)
-	unlock, err := lockFolder(ctx, filepath.Dir(s.path))
+	// The folder's lock keeps others from migrating and leaves no file behind.
+	unlock, err := filelock.Take(ctx, filepath.Dir(s.path))
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -260,31 +263,6 @@ func (s *Store) versions(ctx context.Context) (found, known int64, err error) {
 	}
 	err = s.reader.QueryRowContext(ctx, query).Scan(&found)
 	return found, known, s.wrap("open store "+s.path, err)
-}
-
-// lockFolder keeps other processes from migrating a store in this folder. The
-// lock ends with the process, and leaves no file behind.
-func lockFolder(ctx context.Context, folder string) (unlock func() error, err error) {
-	file, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	ticker := time.NewTicker(turn / 10)
-	defer ticker.Stop()
-	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return file.Close, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock folder %s: %w", folder, err), file.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("lock folder %s: %w", folder, ctx.Err()), file.Close())
-		case <-ticker.C:
-		}
-	}
 }
 
 // dsn names a file, by its absolute path, and its parameters, given as name,

@@ -16,13 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// poll is how often a lock is tried again that another process holds.
-const poll = 200 * time.Millisecond
+	"microcosm/setup/filelock"
+)
 
 // Cache is a directory of entries. It is safe for concurrent use, also by
 // several processes.
@@ -73,7 +71,7 @@ func (c *Cache) Entry(ctx context.Context, r Recipe) (dir string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("cache %s: %w", kind, err)
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	if isDir(dir) { // another process built it while this one waited
 		return dir, nil
 	}
@@ -97,12 +95,12 @@ func (c *Cache) Entry(ctx context.Context, r Recipe) (dir string, err error) {
 }
 
 // Forget removes r's entry, so that the next Entry builds it again.
-func (c *Cache) Forget(ctx context.Context, r Recipe) error {
+func (c *Cache) Forget(ctx context.Context, r Recipe) (err error) {
 	unlock, err := c.lock(ctx, r.Kind, r.Key)
 	if err != nil {
 		return fmt.Errorf("cache %s: %w", r.Kind, err)
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	return removeAll(filepath.Join(c.root, r.Kind, r.Key))
 }
 
@@ -131,7 +129,7 @@ func (c *Cache) Free(need int64) error {
 }
 
 // lock takes the exclusive lock of an entry, which ends with the process.
-func (c *Cache) lock(ctx context.Context, kind, key string) (unlock func(), err error) {
+func (c *Cache) lock(ctx context.Context, kind, key string) (unlock func() error, err error) {
 	if strings.ContainsRune(kind+key, filepath.Separator) || key == "" || kind == "" {
 		return nil, fmt.Errorf("bad entry name %q/%q", kind, key)
 	}
@@ -139,26 +137,7 @@ func (c *Cache) lock(ctx context.Context, kind, key string) (unlock func(), err 
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, key+".lock"), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		select {
-		case <-time.After(poll):
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("wait for another build of the same entry: %w", ctx.Err())
-		}
-	}
+	return filelock.Take(ctx, filepath.Join(dir, key+".lock"))
 }
 
 func isDir(path string) bool {

@@ -1,0 +1,130 @@
+package filelock_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"microcosm/setup/filelock"
+)
+
+const holder = "FILELOCK_TEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(holder); path != "" {
+		hold(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// hold takes a lock, says so and waits to be killed.
+func hold(path string) {
+	_, err := filelock.Take(context.Background(), path)
+	fmt.Println(err)
+	select {}
+}
+
+func TestOnlyOneHoldsALock(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for situation, path := range map[string]string{
+		"a folder":                   folder,
+		"a file that does not exist": filepath.Join(folder, "fresh"),
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			var inside, turns atomic.Int32 // the race detector does not know this lock
+			var group sync.WaitGroup
+			for range 8 {
+				group.Go(func() {
+					release, err := filelock.Take(context.Background(), path)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n := inside.Add(1); n != 1 {
+						t.Errorf("%d hold the lock", n)
+					}
+					turns.Add(1)
+					inside.Add(-1)
+					if err := release(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			require.EqualValues(t, 8, turns.Load())
+		})
+	}
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	release, err := filelock.Take(t.Context(), path)
+	require.NoError(t, err)
+	reason := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(reason)
+	_, err = filelock.Take(ctx, path)
+	require.ErrorIs(t, err, reason)
+	require.ErrorContains(t, err, path)
+	require.NoError(t, release())
+	release, err = filelock.Take(ctx, path)
+	require.NoError(t, err, "what is free needs no waiting")
+	require.NoError(t, release())
+}
+
+func TestTryDoesNotWait(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	release, err := filelock.Try(path)
+	require.NoError(t, err)
+	_, err = filelock.Try(path)
+	require.ErrorIs(t, err, filelock.ErrHeld)
+	require.NoError(t, release())
+	release, err = filelock.Try(path)
+	require.NoError(t, err)
+	require.NoError(t, release())
+}
+
+func TestALockEndsWithItsKilledHolder(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), holder+"="+path)
+	out, err := other.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, other.Start())
+	said, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "<nil>\n", said)
+	_, err = filelock.Try(path)
+	require.ErrorIs(t, err, filelock.ErrHeld)
+
+	require.NoError(t, other.Process.Kill())
+	require.Error(t, other.Wait())
+	release, err := filelock.Take(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, release())
+}
+
+func TestWhatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "absent", "lock")
+	_, err := filelock.Take(t.Context(), path)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = filelock.Try(path)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
