@@ -4,9 +4,10 @@
 // Every child leads its own process group (or its own session), is killed by
 // the kernel when its parent dies, and may be confined to some cores from its
 // first instruction on. What is left of its group when it ends is killed with
-// it. A signal is sent only while the child is unreaped, so that its pid cannot
-// have passed to somebody else, or through a pidfd after the start time was
-// compared. The package needs Linux 5.3 or newer.
+// it; a guarded child's group ends even when the parent is killed. A signal is
+// sent only while the child is unreaped, so that its pid cannot have passed to
+// somebody else, or through a pidfd after the start time was compared. The
+// package needs Linux 5.3 or newer.
 package process
 
 import (
@@ -35,6 +36,7 @@ type Spec struct {
 	Env     []string // the whole environment; nil inherits
 	Dir     string   // working directory; empty inherits
 	Session bool     // lead a new session: strays of it are killed as well
+	Guarded bool     // the group, not the child alone, ends with this process
 	Cores   []int    // cores the child may run on; empty inherits
 	Nice    int      // niceness, best effort; 0 inherits
 	Stdout  io.Writer
@@ -46,6 +48,7 @@ type Process struct {
 	pid     int
 	start   uint64 // in clock ticks since boot, as in /proc/PID/stat
 	session bool
+	guard   *guard // nil: none
 	done    chan struct{}
 	state   *os.ProcessState // valid after done
 
@@ -105,13 +108,21 @@ func fork(spec Spec) (*Process, *exec.Cmd, error) {
 	cmd.Stdout, cmd.Stderr = spec.Stdout, spec.Stderr
 	cmd.WaitDelay = drain
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: spec.Session, Setpgid: !spec.Session}
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	if err != nil {
 		return nil, nil, err
 	}
 	p := &Process{pid: cmd.Process.Pid, session: spec.Session, done: make(chan struct{})}
 	// The child is unreaped, so the pid is its own. Without /proc there is no
 	// start time, and none will match.
 	p.start, _ = startTime(p.pid)
+	if spec.Guarded {
+		if p.guard, err = newGuard(p.pid); err != nil {
+			_ = unix.Kill(-p.pid, unix.SIGKILL) // it has only just begun
+			_ = cmd.Wait()                      // killed
+			return nil, nil, err
+		}
+	}
 	return p, cmd, nil
 }
 
@@ -129,6 +140,8 @@ func (p *Process) wait(cmd *exec.Cmd) {
 	if p.session {
 		KillStrays(func(s Stray) bool { return s.Session == p.pid && s.PID != p.pid })
 	}
+	// The guard goes before the pid does, so that it cannot end a stranger.
+	p.guard.dismiss()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = cmd.Wait() // the state tells how it ended
@@ -141,6 +154,12 @@ func (p *Process) PID() int { return p.pid }
 // StartTime returns when the child started, in clock ticks since boot. With the
 // pid and the boot id it names the process for ever.
 func (p *Process) StartTime() uint64 { return p.start }
+
+// Identity names the child.
+func (p *Process) Identity() Identity {
+	boot, _ := bootID() // without one it matches nobody
+	return Identity{PID: p.pid, Start: p.start, Boot: boot}
+}
 
 // Done is closed when the child has ended and has been reaped.
 func (p *Process) Done() <-chan struct{} { return p.done }

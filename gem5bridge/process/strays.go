@@ -2,6 +2,7 @@ package process
 
 import (
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -16,6 +17,7 @@ type Stray struct {
 	Session   int
 	StartTime uint64        // clock ticks since boot
 	CPU       time.Duration // used so far, to 10 ms
+	Resident  int64         // bytes of memory
 	proc      procfs.Proc
 }
 
@@ -58,6 +60,30 @@ func Find(match func(Stray) bool) []Stray {
 	return found
 }
 
+// Look returns the running process with the given pid, if there is one.
+func Look(pid int) (Stray, bool) {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return Stray{}, false
+	}
+	return look(proc)
+}
+
+// Runnable reports whether a thread of the process runs or waits for a core, as
+// opposed to waiting for anything else.
+func Runnable(pid int) bool {
+	threads, err := procfs.AllThreads(pid)
+	if err != nil {
+		return false
+	}
+	for _, thread := range threads {
+		if stat, err := thread.Stat(); err == nil && stat.State == "R" {
+			return true
+		}
+	}
+	return false
+}
+
 func look(proc procfs.Proc) (Stray, bool) {
 	stat, err := proc.Stat()
 	if err != nil || stat.State == "Z" || stat.State == "X" {
@@ -65,7 +91,8 @@ func look(proc procfs.Proc) (Stray, bool) {
 	}
 	return Stray{
 		PID: stat.PID, Parent: stat.PPID, Group: stat.PGRP, Session: stat.Session, StartTime: stat.Starttime,
-		CPU: time.Duration(stat.CPUTime() * float64(time.Second)), proc: proc,
+		CPU:      time.Duration(stat.CPUTime() * float64(time.Second)),
+		Resident: int64(stat.ResidentMemory()), proc: proc,
 	}, true
 }
 
@@ -79,14 +106,23 @@ func KillStrays(match func(Stray) bool) []Stray {
 			return strays
 		}
 		for _, s := range strays {
-			s.kill(match)
+			s.signal(unix.SIGKILL, match)
 		}
 		time.Sleep(time.Millisecond) // killed is not yet gone
 	}
 }
 
-// kill ends the process if it is still the one that was found.
-func (s Stray) kill(match func(Stray) bool) {
+// Signal sends sig to the processes that match and returns how many there were.
+func Signal(sig syscall.Signal, match func(Stray) bool) int {
+	strays := Find(match)
+	for _, s := range strays {
+		s.signal(sig, match)
+	}
+	return len(strays)
+}
+
+// signal signals the process if it is still the one that was found.
+func (s Stray) signal(sig syscall.Signal, match func(Stray) bool) {
 	fd, err := unix.PidfdOpen(s.PID, 0)
 	if err != nil {
 		return // it is gone
@@ -95,6 +131,6 @@ func (s Stray) kill(match func(Stray) bool) {
 	// The descriptor holds the process that has the pid now; only then is it
 	// worth asking who that is.
 	if now, ok := look(s.proc); ok && now.StartTime == s.StartTime && match(now) {
-		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may end by itself first
+		_ = unix.PidfdSendSignal(fd, sig, nil, 0) // it may end by itself first
 	}
 }

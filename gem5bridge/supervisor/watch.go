@@ -1,0 +1,90 @@
+package supervisor
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"microcosm/gem5bridge/job"
+)
+
+// watch observes a job: it reads what the job's files have grown by and what its
+// processes have used. It is used by one goroutine.
+type watch struct {
+	meter    meter
+	events   events
+	console  console
+	growing  []string // absolute
+	log      string   // absolute
+	grown    int64    // bytes of growing files
+	progress job.Progress
+
+	// CPU time of the job when each heartbeat last moved.
+	host, commit, work time.Duration
+}
+
+func newWatch(spec Spec, record job.Record, pid int) *watch {
+	path := func(name string) string { return filepath.Join(spec.Folder, name) }
+	w := &watch{
+		meter:    meter{leader: pid},
+		events:   events{file: tailFile{path: path(spec.Events)}},
+		console:  console{file: tailFile{path: path(spec.Console)}, panics: spec.Panics},
+		log:      path(spec.Log),
+		progress: record.Progress,
+	}
+	// The wall clock of this process, which no step of the machine's clock moves.
+	w.progress.Alive = time.Now()
+	for _, name := range spec.Growing {
+		w.growing = append(w.growing, path(name))
+	}
+	return w
+}
+
+// look takes in what happened since the last look.
+func (w *watch) look(now time.Time) job.Progress {
+	cpu, memory := w.meter.read()
+	w.events.read()
+	w.console.read()
+	w.take(now, cpu, memory, size(w.growing))
+	return w.progress
+}
+
+// take folds what was read into the progress.
+func (w *watch) take(now time.Time, cpu time.Duration, memory, grown int64) {
+	p, e := &w.progress, &w.events
+	if cpu > p.CPU {
+		p.Alive = now
+	}
+	p.At, p.CPU, p.Memory = now, max(cpu, p.CPU), memory
+	if e.tick > p.Ticks {
+		w.host, p.Ticks = p.CPU, e.tick
+	}
+	if e.instructions > p.Instructions {
+		w.commit, p.Instructions = p.CPU, e.instructions
+	}
+	if e.works > p.Items {
+		if p.Items == 0 {
+			p.FirstItem = p.CPU
+		}
+		w.work, p.Items, p.LastItem = p.CPU, e.works, e.lastWork
+		w.console.stalled = false
+	}
+	if w.console.useful > p.Console {
+		w.work, p.Console = p.CPU, w.console.useful
+	}
+	if grown != w.grown {
+		w.work, w.grown = p.CPU, grown
+	}
+	p.Quiet = job.Quiet{Host: p.CPU - w.host, Commit: p.CPU - w.commit, Work: p.CPU - w.work}
+}
+
+// size adds up the sizes of files, where they are there.
+func size(paths []string) int64 {
+	var sum int64
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
