@@ -44,9 +44,10 @@ type Record struct {
 // is no limit. The first three are in CPU time of the job, which a busy machine
 // does not use up.
 type Limits struct {
-	Host   time.Duration `json:"host"`   // CPU time without a new tick; wall time without any CPU time
+	Host   time.Duration `json:"host"`   // CPU time without a new tick
 	Commit time.Duration `json:"commit"` // CPU time without a committed instruction
 	Work   time.Duration `json:"work"`   // CPU time without a work item or a line on the console
+	Idle   time.Duration `json:"idle"`   // wall time during which it neither used CPU nor waited for any
 	Total  time.Duration `json:"total"`  // wall time in all
 	Memory int64         `json:"memory"` // resident bytes of all its processes
 	Disk   int64         `json:"disk"`   // bytes that must stay free where its files are
@@ -65,7 +66,7 @@ type Progress struct {
 	Console      int64             `json:"console"`      // bytes
 	FirstItem    time.Duration     `json:"firstItem"`    // CPU time at the first item
 	LastItem     servicetime.Ticks `json:"lastItem"`     // tick at which the last item ended
-	Alive        time.Time         `json:"alive"`        // when CPU was last seen to be used
+	Alive        time.Time         `json:"alive"`        // when it last used CPU or waited for some
 	Quiet        Quiet             `json:"quiet"`
 }
 
@@ -87,8 +88,8 @@ func (l Limits) Overdue(p Progress, begun time.Time) (Verdict, string) {
 	switch {
 	case l.Memory > 0 && p.Memory > l.Memory:
 		return OutOfMemory, fmt.Sprintf("it takes %d MiB of memory, more than the %d MiB it may", p.Memory>>20, l.Memory>>20)
-	case past(l.Host, p.At.Sub(p.Alive)):
-		return SimHang, fmt.Sprintf("the simulator has used no CPU for %v", p.At.Sub(p.Alive).Round(time.Millisecond))
+	case past(l.Idle, p.At.Sub(p.Alive)):
+		return SimHang, fmt.Sprintf("the simulator has been idle for %v", p.At.Sub(p.Alive).Round(time.Millisecond))
 	case past(l.Host, p.Quiet.Host):
 		return SimHang, fmt.Sprintf("%v of CPU time since tick %d", p.Quiet.Host, p.Ticks)
 	case past(l.Commit, p.Quiet.Commit):
