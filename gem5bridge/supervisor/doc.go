@@ -5,7 +5,7 @@
 // CPU time and ticks), the simulated cores (committed instructions), and the work
 // (work items, the guest's console). Deadlines count the CPU time that the job
 // itself has used, so that a busy machine makes no job overdue; only a simulator
-// that uses no CPU at all is told by the wall clock. A job that is overdue, out of
+// that neither uses a CPU nor waits for one is told by the wall clock. A job that is overdue, out of
 // bounds or whose guest has panicked is ended by SIGINT, SIGTERM and SIGKILL to its
 // process group, and ends with a job.Verdict and the evidence.
 //

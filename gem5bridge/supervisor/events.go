@@ -67,6 +67,17 @@ func (e *events) take(line []byte) error {
 	return nil
 }
 
+// whole returns why the events of a simulator that ended well are not all there.
+func (e *events) whole() error {
+	if e.damage != nil {
+		return e.damage
+	}
+	if !e.ended || len(e.file.partial) > 0 {
+		return fmt.Errorf("the events break off after line %d: the last must be an end", e.lines-1)
+	}
+	return nil
+}
+
 // beat takes in the counts of a heartbeat, none of which may fall.
 func (e *events) beat(is event, line []byte) error {
 	var sum int64

@@ -61,7 +61,7 @@ func (r *run) judge() (job.Verdict, string) {
 
 // check is the verdict over a job that ended well.
 func (r *run) check() (job.Verdict, string) {
-	err := r.watch.events.damage
+	err := r.watch.events.whole()
 	if err == nil && r.spec.Check != nil {
 		err = r.spec.Check()
 	}

@@ -19,6 +19,16 @@ type meter struct {
 	members []member // those that ran at the last look
 }
 
+// waits reports whether a thread of the job waits for a CPU, or runs.
+func (m *meter) waits() bool {
+	for _, known := range m.members {
+		if process.Runnable(known.pid) {
+			return true
+		}
+	}
+	return false
+}
+
 // member is one process, told from a later one with the same pid.
 type member struct {
 	pid   int

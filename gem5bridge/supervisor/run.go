@@ -80,7 +80,7 @@ func (r *run) guard(ctx context.Context) (job.Verdict, string) {
 
 // look observes the job and lets others know.
 func (r *run) look() {
-	r.record.Progress = r.watch.look(time.Now())
+	r.record.Progress = r.watch.look(time.Now().UTC())
 	if r.spec.Observe != nil {
 		r.spec.Observe(r.record.Progress)
 	}

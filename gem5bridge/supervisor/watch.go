@@ -32,8 +32,6 @@ func newWatch(spec Spec, record job.Record, pid int) *watch {
 		log:      path(spec.Log),
 		progress: record.Progress,
 	}
-	// The wall clock of this process, which no step of the machine's clock moves.
-	w.progress.Alive = time.Now()
 	for _, name := range spec.Growing {
 		w.growing = append(w.growing, path(name))
 	}
@@ -45,6 +43,10 @@ func (w *watch) look(now time.Time) job.Progress {
 	cpu, memory := w.meter.read()
 	w.events.read()
 	w.console.read()
+	// On a busy machine a job may use no CPU for long though it would.
+	if cpu > w.progress.CPU || w.meter.waits() {
+		w.progress.Alive = now
+	}
 	w.take(now, cpu, memory, size(w.growing))
 	return w.progress
 }
@@ -52,9 +54,6 @@ func (w *watch) look(now time.Time) job.Progress {
 // take folds what was read into the progress.
 func (w *watch) take(now time.Time, cpu time.Duration, memory, grown int64) {
 	p, e := &w.progress, &w.events
-	if cpu > p.CPU {
-		p.Alive = now
-	}
 	p.At, p.CPU, p.Memory = now, max(cpu, p.CPU), memory
 	if e.tick > p.Ticks {
 		w.host, p.Ticks = p.CPU, e.tick
