@@ -17,6 +17,7 @@ import (
 	"microcosm/images/isa"
 	"microcosm/images/kernel"
 	"microcosm/images/rootfs"
+	"microcosm/images/staging"
 	"microcosm/images/tool"
 	"microcosm/images/tree"
 )
@@ -35,6 +36,7 @@ type Options struct {
 	Cache   *cache.Cache
 	Out     string    // directory of the products of this ISA
 	Agent   string    // Go package of the guest agent, as go build takes it
+	Sources string    // directory of the catalog's functions; empty: none of them
 	Staged  string    // directory with functions/ and layers/; empty: none
 	Jobs    int       // parallel compilations of the kernel
 	Nice    int       // niceness of the kernel's compilation
@@ -111,8 +113,12 @@ func Build(ctx context.Context, o Options) (m Manifest, err error) {
 		return Manifest{}, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	staged, err := o.stage(ctx, filepath.Join(stage, "staged"), m.Layers)
+	if err != nil {
+		return Manifest{}, err
+	}
 	root := filepath.Join(stage, "root")
-	if err := o.assemble(ctx, root, &m); err != nil {
+	if err := o.assemble(ctx, root, staged, &m); err != nil {
 		return Manifest{}, err
 	}
 	if kept, err := Verify(o.Out); err == nil && sameParts(kept, m) {
@@ -130,12 +136,30 @@ func sameParts(known, fresh Manifest) bool {
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
+// stage lays down the functions of the catalog in the fresh directory dir, and
+// returns every directory with something staged.
+func (o *Options) stage(ctx context.Context, dir string, layers []rootfs.Layer) ([]string, error) {
+	var staged []string
+	if o.Sources != "" {
+		if err := staging.Stage(ctx, staging.Options{
+			ISA: o.ISA, Cache: o.Cache, Source: o.Sources, Installed: filepath.Join(o.Out, installedName), Layers: layers, Log: o.Log,
+		}, dir); err != nil {
+			return nil, err
+		}
+		staged = append(staged, dir)
+	}
+	if o.Staged != "" {
+		staged = append(staged, o.Staged)
+	}
+	return staged, nil
+}
+
 // assemble makes the tree of the whole disk and notes its parts in m.
-func (o *Options) assemble(ctx context.Context, root string, m *Manifest) error {
+func (o *Options) assemble(ctx context.Context, root string, staged []string, m *Manifest) error {
 	if err := errors.Join(os.Mkdir(root, 0o755), os.Chmod(root, 0o755)); err != nil { // whatever the umask
 		return err
 	}
-	layers, functions, err := Staged(o.Staged, m.Layers)
+	layers, functions, err := Staged(staged, m.Layers)
 	if err != nil {
 		return err
 	}
@@ -241,6 +265,7 @@ func Clean(i isa.ISA, out string) error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, os.RemoveAll(filepath.Join(out, installedName)))
 	// A directory that holds something else stays.
 	_ = os.Remove(out)
 	return errors.Join(errs...)

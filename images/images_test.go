@@ -79,7 +79,7 @@ func TestStagedLayersStandOnThoseOfDebian(t *testing.T) {
 		{"of a name that is taken", map[string]string{"layers/node/x": ""}, nil, "layer node is staged, but there is a layer of that name"},
 		{"of a name that mount would take apart", map[string]string{"layers/a:b/x": "", "functions/Foo Bar/x": ""}, nil, `"Foo Bar" is no name`},
 	} {
-		layers, _, err := images.Staged(staged(t, c.files), debian)
+		layers, _, err := images.Staged([]string{staged(t, c.files)}, debian)
 		if c.err != "" {
 			require.ErrorContains(t, err, c.err, c.name)
 			continue
@@ -99,17 +99,20 @@ func TestStagedLayersStandOnThoseOfDebian(t *testing.T) {
 
 func TestStagedFunctions(t *testing.T) {
 	t.Parallel()
-	_, functions, err := images.Staged(staged(t, map[string]string{"functions/b/x": "", "functions/a-1/root/bin/y": "z", "functions/README": ""}), nil)
+	_, functions, err := images.Staged([]string{staged(t, map[string]string{"functions/b/x": "", "functions/README": ""}), staged(t, map[string]string{"functions/a-1/root/bin/y": "z"})}, nil)
 	require.NoError(t, err)
 	require.Len(t, functions, 2, "files beside the functions are none")
 	require.Equal(t, "a-1", functions[0].Name)
 	require.Equal(t, "b", functions[1].Name)
 
-	_, functions, err = images.Staged("", nil)
+	_, functions, err = images.Staged(nil, nil)
 	require.NoError(t, err)
 	require.Empty(t, functions)
-	_, _, err = images.Staged(filepath.Join(t.TempDir(), "missing"), nil)
+	_, _, err = images.Staged([]string{filepath.Join(t.TempDir(), "missing")}, nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
+	twice := staged(t, map[string]string{"functions/b/x": ""})
+	_, _, err = images.Staged([]string{twice, twice}, nil)
+	require.ErrorContains(t, err, "function b is staged twice: rename one")
 }
 
 func TestABuildThatCannotBeginLeavesNothing(t *testing.T) {

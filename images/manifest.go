@@ -46,6 +46,9 @@ const (
 	diskName     = "disk.img"
 	elfName      = "vmlinux"
 	configName   = "kernel.config"
+
+	// installedName is the directory of the catalog's installed functions.
+	installedName = "functions"
 )
 
 // imageName is the name of the kernel that QEMU loads.

@@ -27,23 +27,34 @@ var stagedName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 // on; without it the layer stands on none.
 const layersBelow = ".on"
 
-// Staged reads a staged directory and returns its layers together with layers,
-// sorted by name and each with all that it stands on, and its functions. An
-// empty dir holds none.
+// Staged reads staged directories and returns their layers together with layers,
+// sorted by name and each with all that it stands on, and their functions, sorted
+// too. A directory holds
 //
 //	functions/NAME/…   a function
 //	layers/NAME/…      a layer
 //	layers/NAME.on     the name of the layer that it stands on; missing: none
-func Staged(dir string, layers []rootfs.Layer) ([]rootfs.Layer, []Function, error) {
-	if dir == "" {
-		return layers, nil, nil
+func Staged(dirs []string, layers []rootfs.Layer) ([]rootfs.Layer, []Function, error) {
+	var functions []Function
+	var more []rootfs.Layer
+	var mistakes []error
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("read the staged functions: %w", err))
+			continue
+		}
+		f, errFunctions := stagedFunctions(filepath.Join(dir, "functions"))
+		l, errLayers := stagedLayers(filepath.Join(dir, "layers"))
+		mistakes = append(mistakes, errFunctions, errLayers)
+		functions, more = append(functions, f...), append(more, l...)
 	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, nil, fmt.Errorf("read the staged functions: %w", err)
+	slices.SortFunc(functions, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(functions); i++ {
+		if functions[i].Name == functions[i-1].Name {
+			mistakes = append(mistakes, fmt.Errorf("function %s is staged twice: rename one", functions[i].Name))
+		}
 	}
-	functions, errFunctions := stagedFunctions(filepath.Join(dir, "functions"))
-	more, errLayers := stagedLayers(filepath.Join(dir, "layers"))
-	if err := errors.Join(errFunctions, errLayers); err != nil {
+	if err := errors.Join(mistakes...); err != nil {
 		return nil, nil, err
 	}
 	merged, err := mergeLayers(layers, more)

@@ -64,6 +64,9 @@ func CommandLine(i isa.ISA, clock Clock) []string {
 		// In gem5 v24 the guest hangs once its local APIC's timer is in one-shot mode,
 		// so it ticks, every 10 ms; clocks tell microseconds all the same.
 		"highres=off", "nohz=off",
+		// Left to choose, the kernel idles in a way in which gem5's cores go on executing,
+		// which makes up most instructions of a boot.
+		"idle=halt",
 		// Both are waits for real hardware: 10 ms per core, and ten ticks.
 		"cpu_init_udelay=0", "no_timer_check",
 	)

@@ -37,6 +37,7 @@ var packages = map[string]string{
 	"gcc":                   "gcc",
 	"make":                  "make",
 	"mke2fs":                "e2fsprogs",
+	"npm":                   "npm",
 	"patch":                 "patch",
 	"python3.11":            "python3.11",
 	"qemu-system-aarch64":   "qemu-system-arm",

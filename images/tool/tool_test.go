@@ -33,7 +33,7 @@ func TestEveryPackageOfAProgramIsInTheListThatSetupInstalls(t *testing.T) {
 	list, err := os.ReadFile("../packages.txt")
 	require.NoError(t, err)
 	listed := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9][a-z0-9.+-]*)\s+#\s+\S`).FindAllSubmatch(list, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9][a-z0-9.+-]*)(?:\s+[a-z0-9.-]+)?\s+#\s+\S`).FindAllSubmatch(list, -1) {
 		listed[string(m[1])] = true
 	}
 	for program, name := range tool.Programs() {
