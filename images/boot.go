@@ -28,13 +28,16 @@ type BootOptions struct {
 	Deadline time.Duration // must be positive
 	Console  io.Writer     // receives the console; may be nil
 	Disk     string        // empty: the one in the output directory
+
+	MemoryMiB int           // 0: qemu.DefaultMemoryMiB
+	Counter   *qemu.Counter // counts instructions; may be nil
 }
 
 // machine returns the QEMU machine that boots what is in o.Out.
 func (o *Options) machine(b BootOptions) qemu.Machine {
 	m := qemu.Machine{
 		ISA: o.ISA, Kernel: filepath.Join(o.Out, imageName(o.ISA)), Disk: b.Disk, Job: b.Job, Append: b.Append, Ready: b.Ready,
-		Deadline: b.Deadline, Console: b.Console,
+		Deadline: b.Deadline, Console: b.Console, MemoryMiB: b.MemoryMiB, Counter: b.Counter,
 	}
 	if m.Disk == "" {
 		m.Disk = Disk(o.Out)
@@ -65,7 +68,7 @@ func Boot(ctx context.Context, o Options, b BootOptions) (qemu.Result, error) {
 // ProfileBoot boots the image while counting instructions, and returns where
 // they went until the agent's first line.
 func ProfileBoot(ctx context.Context, o Options, deadline time.Duration) (boot profile.Boot, err error) {
-	plugin, err := qemu.CompilePlugin(ctx, o.Cache)
+	plugin, err := qemu.CompilePlugin(ctx, o.Cache, qemu.Blocks)
 	if err != nil {
 		return profile.Boot{}, err
 	}

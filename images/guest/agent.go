@@ -16,6 +16,7 @@ import (
 
 	"microcosm/images/guest/driver"
 	"microcosm/images/guest/job"
+	"microcosm/images/guest/landmark"
 	"microcosm/images/guest/m5"
 	"microcosm/images/guest/walk"
 )
@@ -138,7 +139,7 @@ func (a *agent) furnish() (simulated bool, err error) {
 	if err != nil && !errors.Is(err, m5.ErrAbsent) {
 		return false, err
 	}
-	c := driver.Config{Meter: meter{cgroups: cgroupRoot, proc: "/proc"}, Walker: &walker{}, Machine: "other"}
+	c := driver.Config{Meter: meter{cgroups: cgroupRoot, proc: "/proc"}, Walker: &walker{}, Machine: "other", Marker: landmark.Marker{}}
 	if machine != nil {
 		a.link = &gem5Link{machine: machine} // from here on, failures reach the simulator
 		c.Marker, c.Machine = machine, "gem5"

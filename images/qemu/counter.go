@@ -2,7 +2,7 @@ package qemu
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,37 +12,52 @@ import (
 	"microcosm/images/tool"
 )
 
-//go:embed plugin/count.c
-var pluginSource string
+//go:embed plugin/*.c plugin/*.h
+var plugins embed.FS
 
-// Counter makes QEMU count the instructions that a guest executes, per block of
-// code. Both cores are emulated in one thread then, so that no count is lost.
-// A repeated string instruction counts once per repetition.
+// The plugins that count, as CompilePlugin names them.
+const (
+	Blocks = "count" // instructions per block of code
+	Calls  = "calls" // instructions per marked call and core
+)
+
+// Counter makes QEMU count the instructions that a guest executes. Both cores
+// are emulated in one thread then, so that no count is lost. A repeated string
+// instruction counts once per repetition.
 type Counter struct {
 	Plugin string   // shared library; see CompilePlugin
-	Marks  []uint64 // addresses whose first executions are to be stamped with the count
-	Out    string   // file that the counts are written to, as plugin/count.c describes it
+	Marks  []uint64 // addresses that Blocks stamps with the count whenever they are reached
+	Out    string   // file that the counts are written to, as the plugin's source describes it
 }
 
-// CompilePlugin returns the path of the shared library that counts, compiled
+// CompilePlugin returns the path of the shared library of the plugin, compiled
 // for this machine.
-func CompilePlugin(ctx context.Context, c *cache.Cache) (string, error) {
+func CompilePlugin(ctx context.Context, c *cache.Cache, name string) (string, error) {
+	var sources [2][]byte
+	files := [2]string{"plugin.h", name + ".c"}
+	for i, file := range files {
+		var err error
+		if sources[i], err = plugins.ReadFile("plugin/" + file); err != nil {
+			return "", fmt.Errorf("no plugin %q: %w", name, err)
+		}
+	}
 	dir, err := c.Entry(ctx, cache.Recipe{
-		Kind: "qemu-plugin", Key: cache.Key(pluginSource), Need: 1 << 20,
+		Kind: "qemu-plugin", Key: cache.Key(string(sources[0]), string(sources[1])), Need: 1 << 20,
 		Build: func(dir string) error {
-			source := filepath.Join(dir, "count.c")
-			if err := os.WriteFile(source, []byte(pluginSource), 0o644); err != nil {
-				return err
+			for i, file := range files {
+				if err := os.WriteFile(filepath.Join(dir, file), sources[i], 0o644); err != nil {
+					return err
+				}
 			}
 			return tool.Run(ctx, tool.Command{Args: []string{
-				"gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", filepath.Join(dir, "count.so"), source,
+				"gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", filepath.Join(dir, name+".so"), filepath.Join(dir, name+".c"),
 			}})
 		},
 	})
 	if err != nil {
 		return "", fmt.Errorf("compile the plugin that counts: %w", err)
 	}
-	return filepath.Join(dir, "count.so"), nil
+	return filepath.Join(dir, name+".so"), nil
 }
 
 // arguments returns QEMU's arguments; the marks go to a file in dir.

@@ -143,10 +143,10 @@ func TestThePluginCompilesOnce(t *testing.T) {
 	}
 	c, err := cache.Open(t.TempDir())
 	require.NoError(t, err)
-	first, err := qemu.CompilePlugin(context.Background(), c)
+	first, err := qemu.CompilePlugin(context.Background(), c, qemu.Blocks)
 	require.NoError(t, err)
 	require.FileExists(t, first)
-	second, err := qemu.CompilePlugin(context.Background(), c)
+	second, err := qemu.CompilePlugin(context.Background(), c, qemu.Blocks)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 }

@@ -7,33 +7,10 @@
  *   block ADDRESS LENGTH RUNS   at the end: a block of LENGTH instructions
  *   total COUNT                 at the end
  *
- * The interface is that of qemu-plugin.h, version 1, which Debian's QEMU 7.2
- * has but whose header it does not ship. Counters are not atomic: emulate all
- * cores in one thread (-accel tcg,thread=single).
+ * Counters are not atomic: emulate all cores in one thread
+ * (-accel tcg,thread=single).
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define EXPORT __attribute__((visibility("default")))
-
-typedef uint64_t qemu_plugin_id_t;
-typedef struct qemu_info_t qemu_info_t;
-struct qemu_plugin_tb;
-
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-extern uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
-		void (*cb)(unsigned int vcpu, void *data), int flags, void *data);
-extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb,
-		int op, void *counter, uint64_t addend);
-extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t id, void *data), void *data);
-
-enum { CB_NO_REGS = 0, INLINE_ADD_U64 = 0 };
+#include "plugin.h"
 
 EXPORT int qemu_plugin_version = 1;
 
