@@ -32,6 +32,22 @@ $(BIN)/cosim:
 functions: ## install the functions that the host back end measures
 	$(MAKE) --no-print-directory -C functions install DESTDIR=$(abspath $(BIN)/functions)
 
+.PHONY: images
+images: setup-images ## kernels and disk images with every function: images/out/ISA (ISA=x86_64 or arm64, else both)
+	$(MAKE) --no-print-directory -C images image
+
+.PHONY: images-test
+images-test: setup-images ## boot the images in QEMU, invoke every function, check every reply
+	$(MAKE) --no-print-directory -C images test
+
+.PHONY: images-matrix
+images-matrix: setup-images ## try every function, count instructions, write the README's support matrix
+	$(MAKE) --no-print-directory -C images matrix
+
+.PHONY: setup-images
+setup-images: ## install what building and booting images needs
+	setup/install images
+
 .PHONY: test
 test: setup-test build ## prove it: all that needs neither image nor gem5
 	$(GO) test $(PACKAGES)

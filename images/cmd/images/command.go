@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,18 @@ import (
 	"microcosm/images/cache"
 	"microcosm/images/ext4"
 	"microcosm/images/isa"
+	"microcosm/images/trial"
 )
 
 // settings are the flags of every verb.
 type settings struct {
-	isa, out, agent, staged, cacheDir string
-	jobs, nice                        int
-	refresh, verbose                  bool
-	deadline                          time.Duration
-	functions                         int
+	isa, out, agent, sources, staged, cacheDir string
+	jobs, nice                                 int
+	refresh, verbose                           bool
+	deadline                                   time.Duration
+	functions                                  int
+	try                                        []string
+	record                                     string
 }
 
 func command() *cobra.Command {
@@ -36,8 +40,9 @@ func command() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.isa, "isa", "x86_64", "instruction set: x86_64 or arm64")
 	flags.StringVar(&s.out, "out", "out", "directory of the products; each ISA has its own in it")
-	flags.StringVar(&s.agent, "agent", "./guest", "Go package of the guest agent")
-	flags.StringVar(&s.staged, "staged", "", "directory with functions/ and layers/ staged for this ISA")
+	flags.StringVar(&s.agent, "agent", "./guest/cmd/agent", "Go package of the guest agent")
+	flags.StringVar(&s.sources, "sources", "../functions", "directory of the catalog's functions; empty: none of them")
+	flags.StringVar(&s.staged, "staged", "", "directory with further functions/ and layers/ staged for this ISA")
 	flags.StringVar(&s.cacheDir, "cache", "", "directory of the cache (default: microcosm in the user's cache directory)")
 	flags.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "parallel compilations of the kernel")
 	flags.IntVar(&s.nice, "nice", 10, "niceness of the kernel's compilation")
@@ -51,6 +56,7 @@ func command() *cobra.Command {
 		{"rootfs", "Build the guest's root and the layers that functions share", runRootfs},
 		{"image", "Build the disk image, and all that it needs", runImage},
 		{"check", "Check the image against its manifest, the disk's file system and the kernel's configuration", runCheck},
+		{"try", "Boot the image in QEMU and invoke every function, cold, warm and lukewarm", runTry},
 		{"boot", "Boot the image in QEMU and show its console", runBoot},
 		{"boot-profile", "Show where the instructions of a boot go", runProfile},
 		{"clean", "Remove the products, but not the cache", runClean},
@@ -63,8 +69,14 @@ func command() *cobra.Command {
 			return verb.run(cmd.Context(), o, s)
 		}})
 	}
-	flags.DurationVar(&s.deadline, "deadline", 2*time.Minute, "when boot and boot-profile give up")
+	flags.DurationVar(&s.deadline, "deadline", 0, "when a boot is given up (default: 2m, of try 40m)")
+	flags.StringSliceVar(&s.try, "only", nil, "functions to try (default: all of the image)")
+	flags.StringVar(&s.record, "record", "", "directory into which try records its report, with the instructions of every call; empty: they are not counted")
 	flags.IntVar(&s.functions, "functions", 25, "how many functions of the kernel boot-profile lists")
+	root.AddCommand(&cobra.Command{
+		Use: "matrix DIR DOCUMENT...", Short: "Write the support matrix of the reports recorded in DIR into documents",
+		Args: cobra.MinimumNArgs(2), RunE: func(_ *cobra.Command, args []string) error { return trial.WriteMatrix(args[0], args[1:]...) },
+	})
 	return root
 }
 
@@ -85,7 +97,7 @@ func (s settings) options() (images.Options, error) {
 		return images.Options{}, err
 	}
 	o := images.Options{
-		ISA: i, Cache: c, Out: filepath.Join(s.out, i.String()), Agent: s.agent, Staged: s.staged,
+		ISA: i, Cache: c, Out: filepath.Join(s.out, i.String()), Agent: s.agent, Sources: s.sources, Staged: s.staged,
 		Jobs: s.jobs, Nice: s.nice, Refresh: s.refresh,
 	}
 	if s.verbose {
@@ -148,8 +160,32 @@ func runCheck(ctx context.Context, o images.Options, _ settings) error {
 	return nil
 }
 
+// usualTry is the deadline of a trial: some thirty functions in an emulator on a
+// busy machine.
+const usualTry = 40 * time.Minute
+
+func runTry(ctx context.Context, o images.Options, s settings) error {
+	start := time.Now()
+	report, err := trial.Run(ctx, trial.Options{
+		Image: o, Functions: s.try, Deadline: cmp.Or(s.deadline, usualTry), Count: s.record != "", Progress: os.Stdout,
+	})
+	if err != nil {
+		return err
+	}
+	if s.record != "" {
+		if err := trial.Record(s.record, report); err != nil {
+			return err
+		}
+	}
+	done(start, "try %s: %d functions, up after %.1f s", o.ISA, len(report.Outcomes)/len(trial.Modes), report.Up.Seconds())
+	return nil
+}
+
+// usualBoot is the deadline of a boot.
+const usualBoot = 2 * time.Minute
+
 func runBoot(ctx context.Context, o images.Options, s settings) error {
-	result, err := images.Boot(ctx, o, images.BootOptions{Deadline: s.deadline, Console: os.Stdout})
+	result, err := images.Boot(ctx, o, images.BootOptions{Deadline: cmp.Or(s.deadline, usualBoot), Console: os.Stdout})
 	if err != nil {
 		return err
 	}
@@ -158,7 +194,7 @@ func runBoot(ctx context.Context, o images.Options, s settings) error {
 }
 
 func runProfile(ctx context.Context, o images.Options, s settings) error {
-	boot, err := images.ProfileBoot(ctx, o, s.deadline)
+	boot, err := images.ProfileBoot(ctx, o, cmp.Or(s.deadline, usualBoot))
 	if err != nil {
 		return err
 	}
