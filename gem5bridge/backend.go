@@ -25,10 +25,13 @@ type Backend interface {
 
 // Description is what a plugin can measure.
 type Description struct {
-	Backend    string // "host", "gem5"
-	Version    string // of the back end or of its simulator
-	Stack      string // digest of kernel, root file system and simulator version
-	Platforms  []Platform
+	Backend   string // "host", "gem5"
+	Version   string // of the back end or of its simulator
+	Stack     string // digest of kernel, root file system and simulator version
+	Platforms []Platform
+	// Images are the digests of the images of the functions that can be measured,
+	// by name. Nil: what is installed in Setup.Functions is.
+	Images     map[string]string
 	Conditions []servicetime.Kind // kinds that can be measured
 	Notes      []string           // what a reader of the samples must know
 }

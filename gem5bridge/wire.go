@@ -95,7 +95,7 @@ func jobFromWire(w *bridgepb.Job) Job {
 }
 
 func descriptionToWire(d Description) *bridgepb.Description {
-	w := &bridgepb.Description{Backend: d.Backend, Version: d.Version, Stack: d.Stack, Notes: d.Notes}
+	w := &bridgepb.Description{Backend: d.Backend, Version: d.Version, Stack: d.Stack, Notes: d.Notes, Images: d.Images}
 	for _, p := range d.Platforms {
 		w.Platforms = append(w.Platforms, &bridgepb.Platform{Name: p.Name, Digest: p.Digest, Isa: p.ISA, Parameters: p.Parameters})
 	}
@@ -106,7 +106,7 @@ func descriptionToWire(d Description) *bridgepb.Description {
 }
 
 func descriptionFromWire(w *bridgepb.Description) (Description, error) {
-	d := Description{Backend: w.GetBackend(), Version: w.GetVersion(), Stack: w.GetStack(), Notes: w.GetNotes()}
+	d := Description{Backend: w.GetBackend(), Version: w.GetVersion(), Stack: w.GetStack(), Notes: w.GetNotes(), Images: w.GetImages()}
 	for _, p := range w.GetPlatforms() {
 		d.Platforms = append(d.Platforms, Platform{Name: p.GetName(), Digest: p.GetDigest(), ISA: p.GetIsa(), Parameters: p.GetParameters()})
 	}

@@ -400,8 +400,9 @@ type Description struct {
 	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"` // of the back end or of its simulator
 	Stack         string                 `protobuf:"bytes,3,opt,name=stack,proto3" json:"stack,omitempty"`     // digest of kernel, root file system and simulator version
 	Platforms     []*Platform            `protobuf:"bytes,4,rep,name=platforms,proto3" json:"platforms,omitempty"`
-	Conditions    []string               `protobuf:"bytes,5,rep,name=conditions,proto3" json:"conditions,omitempty"` // kinds that can be measured: "lukewarm", "flush", "flush:structures", …
-	Notes         []string               `protobuf:"bytes,6,rep,name=notes,proto3" json:"notes,omitempty"`           // what a reader of the samples must know
+	Conditions    []string               `protobuf:"bytes,5,rep,name=conditions,proto3" json:"conditions,omitempty"`                                                                   // kinds that can be measured: "lukewarm", "flush", "flush:structures", …
+	Notes         []string               `protobuf:"bytes,6,rep,name=notes,proto3" json:"notes,omitempty"`                                                                             // what a reader of the samples must know
+	Images        map[string]string      `protobuf:"bytes,7,rep,name=images,proto3" json:"images,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // digests of the functions' images; empty: of what functions_root holds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -474,6 +475,13 @@ func (x *Description) GetConditions() []string {
 func (x *Description) GetNotes() []string {
 	if x != nil {
 		return x.Notes
+	}
+	return nil
+}
+
+func (x *Description) GetImages() map[string]string {
+	if x != nil {
+		return x.Images
 	}
 	return nil
 }
@@ -1277,7 +1285,7 @@ const file_bridge_proto_rawDesc = "" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\"7\n" +
 	"\x03Mix\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
-	"\tfunctions\x18\x02 \x03(\tR\tfunctions\"\xca\x01\n" +
+	"\tfunctions\x18\x02 \x03(\tR\tfunctions\"\xcb\x02\n" +
 	"\vDescription\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
@@ -1286,7 +1294,11 @@ const file_bridge_proto_rawDesc = "" +
 	"\n" +
 	"conditions\x18\x05 \x03(\tR\n" +
 	"conditions\x12\x14\n" +
-	"\x05notes\x18\x06 \x03(\tR\x05notes\"\xd6\x01\n" +
+	"\x05notes\x18\x06 \x03(\tR\x05notes\x12D\n" +
+	"\x06images\x18\a \x03(\v2,.microcosm.bridge.v1.Description.ImagesEntryR\x06images\x1a9\n" +
+	"\vImagesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd6\x01\n" +
 	"\bPlatform\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x10\n" +
@@ -1392,7 +1404,7 @@ func file_bridge_proto_rawDescGZIP() []byte {
 }
 
 var file_bridge_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bridge_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_bridge_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_bridge_proto_goTypes = []any{
 	(Failure_Kind)(0),             // 0: microcosm.bridge.v1.Failure.Kind
 	(*Setup)(nil),                 // 1: microcosm.bridge.v1.Setup
@@ -1411,11 +1423,12 @@ var file_bridge_proto_goTypes = []any{
 	(*Failure)(nil),               // 14: microcosm.bridge.v1.Failure
 	nil,                           // 15: microcosm.bridge.v1.Setup.OverridesEntry
 	nil,                           // 16: microcosm.bridge.v1.Setup.SettingsEntry
-	nil,                           // 17: microcosm.bridge.v1.Platform.ParametersEntry
-	nil,                           // 18: microcosm.bridge.v1.Sample.CountersEntry
-	nil,                           // 19: microcosm.bridge.v1.Log.AttributesEntry
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	nil,                           // 17: microcosm.bridge.v1.Description.ImagesEntry
+	nil,                           // 18: microcosm.bridge.v1.Platform.ParametersEntry
+	nil,                           // 19: microcosm.bridge.v1.Sample.CountersEntry
+	nil,                           // 20: microcosm.bridge.v1.Log.AttributesEntry
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_bridge_proto_depIdxs = []int32{
 	15, // 0: microcosm.bridge.v1.Setup.overrides:type_name -> microcosm.bridge.v1.Setup.OverridesEntry
@@ -1423,30 +1436,31 @@ var file_bridge_proto_depIdxs = []int32{
 	1,  // 2: microcosm.bridge.v1.Job.setup:type_name -> microcosm.bridge.v1.Setup
 	3,  // 3: microcosm.bridge.v1.Job.cells:type_name -> microcosm.bridge.v1.Cell
 	4,  // 4: microcosm.bridge.v1.Job.mix:type_name -> microcosm.bridge.v1.Mix
-	20, // 5: microcosm.bridge.v1.Job.deadline:type_name -> google.protobuf.Duration
+	21, // 5: microcosm.bridge.v1.Job.deadline:type_name -> google.protobuf.Duration
 	6,  // 6: microcosm.bridge.v1.Description.platforms:type_name -> microcosm.bridge.v1.Platform
-	17, // 7: microcosm.bridge.v1.Platform.parameters:type_name -> microcosm.bridge.v1.Platform.ParametersEntry
-	9,  // 8: microcosm.bridge.v1.Event.sample:type_name -> microcosm.bridge.v1.Sample
-	11, // 9: microcosm.bridge.v1.Event.progress:type_name -> microcosm.bridge.v1.Progress
-	12, // 10: microcosm.bridge.v1.Event.log:type_name -> microcosm.bridge.v1.Log
-	8,  // 11: microcosm.bridge.v1.Sample.key:type_name -> microcosm.bridge.v1.Key
-	18, // 12: microcosm.bridge.v1.Sample.counters:type_name -> microcosm.bridge.v1.Sample.CountersEntry
-	10, // 13: microcosm.bridge.v1.Sample.provenance:type_name -> microcosm.bridge.v1.Provenance
-	21, // 14: microcosm.bridge.v1.Provenance.measured:type_name -> google.protobuf.Timestamp
-	20, // 15: microcosm.bridge.v1.Provenance.cost:type_name -> google.protobuf.Duration
-	20, // 16: microcosm.bridge.v1.Progress.host_cpu:type_name -> google.protobuf.Duration
-	19, // 17: microcosm.bridge.v1.Log.attributes:type_name -> microcosm.bridge.v1.Log.AttributesEntry
-	14, // 18: microcosm.bridge.v1.Failures.failures:type_name -> microcosm.bridge.v1.Failure
-	0,  // 19: microcosm.bridge.v1.Failure.kind:type_name -> microcosm.bridge.v1.Failure.Kind
-	1,  // 20: microcosm.bridge.v1.Simulator.Describe:input_type -> microcosm.bridge.v1.Setup
-	2,  // 21: microcosm.bridge.v1.Simulator.Sample:input_type -> microcosm.bridge.v1.Job
-	5,  // 22: microcosm.bridge.v1.Simulator.Describe:output_type -> microcosm.bridge.v1.Description
-	7,  // 23: microcosm.bridge.v1.Simulator.Sample:output_type -> microcosm.bridge.v1.Event
-	22, // [22:24] is the sub-list for method output_type
-	20, // [20:22] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	17, // 7: microcosm.bridge.v1.Description.images:type_name -> microcosm.bridge.v1.Description.ImagesEntry
+	18, // 8: microcosm.bridge.v1.Platform.parameters:type_name -> microcosm.bridge.v1.Platform.ParametersEntry
+	9,  // 9: microcosm.bridge.v1.Event.sample:type_name -> microcosm.bridge.v1.Sample
+	11, // 10: microcosm.bridge.v1.Event.progress:type_name -> microcosm.bridge.v1.Progress
+	12, // 11: microcosm.bridge.v1.Event.log:type_name -> microcosm.bridge.v1.Log
+	8,  // 12: microcosm.bridge.v1.Sample.key:type_name -> microcosm.bridge.v1.Key
+	19, // 13: microcosm.bridge.v1.Sample.counters:type_name -> microcosm.bridge.v1.Sample.CountersEntry
+	10, // 14: microcosm.bridge.v1.Sample.provenance:type_name -> microcosm.bridge.v1.Provenance
+	22, // 15: microcosm.bridge.v1.Provenance.measured:type_name -> google.protobuf.Timestamp
+	21, // 16: microcosm.bridge.v1.Provenance.cost:type_name -> google.protobuf.Duration
+	21, // 17: microcosm.bridge.v1.Progress.host_cpu:type_name -> google.protobuf.Duration
+	20, // 18: microcosm.bridge.v1.Log.attributes:type_name -> microcosm.bridge.v1.Log.AttributesEntry
+	14, // 19: microcosm.bridge.v1.Failures.failures:type_name -> microcosm.bridge.v1.Failure
+	0,  // 20: microcosm.bridge.v1.Failure.kind:type_name -> microcosm.bridge.v1.Failure.Kind
+	1,  // 21: microcosm.bridge.v1.Simulator.Describe:input_type -> microcosm.bridge.v1.Setup
+	2,  // 22: microcosm.bridge.v1.Simulator.Sample:input_type -> microcosm.bridge.v1.Job
+	5,  // 23: microcosm.bridge.v1.Simulator.Describe:output_type -> microcosm.bridge.v1.Description
+	7,  // 24: microcosm.bridge.v1.Simulator.Sample:output_type -> microcosm.bridge.v1.Event
+	23, // [23:25] is the sub-list for method output_type
+	21, // [21:23] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_bridge_proto_init() }
@@ -1465,7 +1479,7 @@ func file_bridge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bridge_proto_rawDesc), len(file_bridge_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,11 @@ import (
 //go:embed *.py
 var scripts embed.FS
 
-// Main is the script that gem5 is started with.
-const Main = "main.py"
+// The scripts that gem5 is started with.
+const (
+	Main  = "main.py"  // runs a guest
+	Probe = "probe.py" // writes what gem5 is
+)
 
 // Digest covers every script: they decide what a platform's parameters mean.
 func Digest() string {

@@ -1,11 +1,13 @@
 """Runs the guest to the end of its mode and tells what happens on the way."""
 
+import glob
 import os
 import time
 
 import counters
 import cores
 import m5
+import settle
 
 BEAT = 1.0  # seconds of host time between signs of life
 FIRST_SLICE = 10**7  # ticks; grows and shrinks to fit BEAT
@@ -21,6 +23,10 @@ ENDS = {
 }
 SLICE_OVER = "simulate() limit reached"
 
+# By what the guest's records of work items are known; see images/guest/FORMAT.md.
+RECORDS = "records-*"
+MARK = '"marked":true'
+
 
 class Run:
     def __init__(self, spec, machine, log):
@@ -30,6 +36,7 @@ class Run:
         self._counters = (
             counters.Counters(spec, machine) if spec.detailed else None
         )
+        self._settling = settle.Settling(spec) if spec.detailed else None
         self._works = 0  # finished work items
         self._open = None  # the work item under way: (id, begin, counts)
         self._slice = FIRST_SLICE
@@ -43,6 +50,8 @@ class Run:
             if ticks <= 0:
                 return self._give_up()
             cause, code = self._simulate(ticks)
+            if self._enough():
+                return self._finish("enough", 0)
             if cause == SLICE_OVER:
                 continue
             if cause == "workbegin":
@@ -106,9 +115,12 @@ class Run:
     def _begin(self, identity):
         if self._spec.mode != "measure":
             return
+        if self._works == 0 and self._settling.settled:
+            self._log.write("settled", works=0, cause=self._settling.cause)
         if self._spec.detail == "items":
             self._switch(True)
         self._flush()
+        self._log.write("begin", id=identity)
         self._open = (identity, m5.curTick(), self._counters.read())
 
     def _end(self, identity):
@@ -116,25 +128,46 @@ class Run:
             if self._spec.mode != "measure":
                 return
             raise RuntimeError(f"work item {identity} ends that never began")
-        self._tell("work")
+        counts = self._tell("work")
         self._works += 1
+        function = counts[cores.CORES - 1]
+        if self._settling.add(function["cycles"], function["instructions"]):
+            self._log.write(
+                "settled", works=self._works, cause=self._settling.cause
+            )
         if self._spec.detail == "items":
             self._switch(False)
+
+    def _enough(self):
+        """Whether all items that are wanted are done and the guest, which checks
+        replies after the item, has told of the last."""
+        if not self._spec.count or self._spec.mode != "measure":
+            return False
+        if self._settling.counted < self._spec.count:
+            return False
+        self._slice = FIRST_SLICE * 10
+        told = 0
+        for path in glob.glob(os.path.join(m5.options.outdir, RECORDS)):
+            with open(path, errors="replace") as file:
+                told += file.read().count(MARK)
+        return told >= self._works
 
     def _tell(self, event):
         """Writes the open work item, as far as it is, and closes it."""
         identity, begin, (before, shared) = self._open
         self._open = None
         after, shared_after = self._counters.read()
+        counts = [difference(a, b) for a, b in zip(after, before)]
         self._log.write(
             event,
             id=identity,
             n=self._works,
             begin=begin,
             end=m5.curTick(),
-            cores=[difference(a, b) for a, b in zip(after, before)],
+            cores=counts,
             shared=difference(shared_after, shared),
         )
+        return counts
 
     def _give_up(self):
         if self._open is None:

@@ -23,7 +23,9 @@ class Spec:
         "platform": dict,  # parameter to number or word
         "memory": int,  # bytes
         "detail": str,  # measure: "always", or "items" for work items only
-        "flush": list,  # structures emptied before every measured item
+        "flush": list,  # structures emptied before every work item
+        "count": int,  # work items wanted once settled; 0: whatever the guest does
+        "settle": dict,  # when the items count: window, tolerance, least, most
         "itemLimit": int,  # ticks that one work item may take; 0: any
         "limit": int,  # ticks that the run may take; 0: any
     }

@@ -30,8 +30,10 @@ type Kind string
 const (
 	Start      Kind = "start"      // the machine is built; the first
 	Beat       Kind = "beat"       // a sign of life
+	Begin      Kind = "begin"      // a work item begins
 	Work       Kind = "work"       // a finished work item
 	Overdue    Kind = "overdue"    // a work item that took longer than it may; the run ends
+	Settled    Kind = "settled"    // the work items that follow count
 	Checkpoint Kind = "checkpoint" // a checkpoint is in its place
 	End        Kind = "end"        // the last
 )
@@ -41,6 +43,7 @@ const (
 	CauseExit       = "exit"       // the guest switched itself off
 	CauseFail       = "fail"       // the guest says that it failed
 	CauseCheckpoint = "checkpoint" // the checkpoint that was wanted is taken
+	CauseEnough     = "enough"     // the work items that were wanted are done
 	CauseOverdue    = "overdue"
 	CauseLimit      = "limit" // the run's own
 	CauseInterrupt  = "interrupt"
@@ -64,7 +67,7 @@ type Event struct {
 
 	// Beat, End
 	Instructions []int64 `json:"instructions,omitempty"` // committed since the start, by core
-	Works        int     `json:"works,omitempty"`        // work items finished
+	Works        int     `json:"works,omitempty"`        // work items finished; Settled, too
 
 	// Work, Overdue
 	ID     int               `json:"id,omitempty"`
@@ -74,7 +77,7 @@ type Event struct {
 	Cores  []Counters        `json:"cores,omitempty"`
 	Shared Counters          `json:"shared,omitempty"`
 
-	// End
+	// End, Settled
 	Cause string `json:"cause,omitempty"`
 	Code  int    `json:"code,omitempty"`
 }
@@ -84,6 +87,8 @@ type Run struct {
 	Start      Event
 	Works      []Event // in order
 	Overdue    *Event  // nil unless a work item was
+	Open       *Event  // the Begin of a work item that did not end
+	Settled    *Event  // nil if it never did; Settled.Works do not count
 	Checkpoint bool
 	End        Event
 	Last       Event // of any kind
@@ -158,15 +163,27 @@ func (r *Run) take(e Event) error {
 		return e.checkStart()
 	case Beat:
 		return e.checkBeat(len(r.Works))
+	case Begin:
+		if r.Open != nil {
+			return errors.New("the item before has not ended")
+		}
+		r.Open = &e
 	case Work, Overdue:
 		if err := e.checkWork(r); err != nil {
 			return err
 		}
+		r.Open = nil
 		if e.Kind == Overdue {
 			r.Overdue = &e
 		} else {
 			r.Works = append(r.Works, e)
 		}
+	case Settled:
+		if r.Settled != nil {
+			return errors.New("settled twice")
+		}
+		r.Settled = &e
+		return e.checkBeat(len(r.Works))
 	case Checkpoint:
 		if r.Checkpoint {
 			return errors.New("taken twice")
@@ -248,6 +265,13 @@ const (
 	cores        = 2
 	ClientCore   = 0
 	FunctionCore = 1
+)
+
+// How it settled: Settled's cause.
+const (
+	SettledByTest = "test"
+	SettledByCap  = "cap"   // it had to, after as many items as were allowed
+	SettledAsked  = "asked" // the first item counts
 )
 
 // Names of counters of a core. More may come.

@@ -45,6 +45,19 @@ func TestReadCheckpoint(t *testing.T) {
 	require.True(t, run.Checkpoint)
 }
 
+func TestReadSettled(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer(
+		`{"line":3,`, `{"line":3,"event":"settled","tick":9000,"works":1,"cause":"test"}`+"\n"+`{"line":4,`, `{"line":4,`, `{"line":5,`, `{"line":5,`, `{"line":6,`,
+	).Replace(whole)
+	run, err := read(text)
+	require.NoError(t, err)
+	require.Equal(t, 1, run.Settled.Works)
+	require.Equal(t, events.SettledByTest, run.Settled.Cause)
+	_, err = read(strings.Replace(text, `"works":1,"cause":"test"`, `"works":2,"cause":"test"`, 1))
+	require.ErrorContains(t, err, "tells of 2 work items, 1 came")
+}
+
 func TestReadOverdue(t *testing.T) {
 	t.Parallel()
 	run, err := read(strings.Replace(strings.Replace(whole, `{"line":3,"event":"work"`, `{"line":3,"event":"overdue"`, 1), `"works":2`, `"works":1`, 2))

@@ -1,0 +1,94 @@
+package gem5
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"microcosm/gem5bridge/gem5/config"
+	"microcosm/images"
+	"microcosm/images/isa"
+)
+
+// version is raised when the way of measuring changes so that samples must not
+// be pooled any more. It is part of the stack.
+const version = "1"
+
+// guestImage is the kernel and disk of one ISA.
+type guestImage struct {
+	isa      isa.ISA
+	folder   string
+	manifest images.Manifest
+}
+
+// loadImage reads what was built for an ISA below root. Only its manifest is
+// read: its files are compared with it once a job needs them.
+func loadImage(root string, i isa.ISA) (guestImage, error) {
+	folder := filepath.Join(root, i.String())
+	m, err := images.ReadManifest(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return guestImage{}, fmt.Errorf("no image for %s in %s: run make -C images ISA=%s, or name the folder of the images with the setting images", i, root, i)
+	}
+	if err != nil {
+		return guestImage{}, err
+	}
+	return guestImage{i, folder, m}, nil
+}
+
+// functions returns the digest of every function in the image.
+func (g guestImage) functions() map[string]string {
+	digests := map[string]string{}
+	for _, f := range g.manifest.Functions {
+		digests[f.Name] = f.Digest
+	}
+	return digests
+}
+
+// stack covers all that runs below and beside a function: kernel, the layers of
+// the root file system, the agent, gem5's version and how it is configured.
+func (g guestImage) stack(gem5Version string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\n",
+		g.isa, g.manifest.Kernel.ELF.Digest, g.manifest.Agent, gem5Version, config.Digest(), version)
+	for _, layer := range g.manifest.Layers {
+		fmt.Fprintf(h, "layer %q=%q\n", layer.Name, layer.Digest)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// verify compares the image's files with its manifest.
+func (g guestImage) verify() error {
+	m, err := images.Verify(g.folder)
+	if err != nil {
+		return err
+	}
+	if m.Disk.Digest != g.manifest.Disk.Digest {
+		return fmt.Errorf("the image in %s was built anew meanwhile: start again", g.folder)
+	}
+	return nil
+}
+
+// defaultImages is the folder of the images where nothing names another: out in
+// images of the source tree that the program was built in, or images beside it.
+func defaultImages() string {
+	if named := os.Getenv(ImagesVariable); named != "" {
+		return named
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "images"
+	}
+	beside := filepath.Join(filepath.Dir(self), "images")
+	if _, err := os.Stat(beside); err == nil {
+		return beside
+	}
+	return filepath.Join(filepath.Dir(self), "..", "images", "out")
+}
+
+// ImagesVariable is the environment variable that names the folder of the images,
+// one folder per ISA, where no setting does.
+const ImagesVariable = "MICROCOSM_IMAGES"
