@@ -17,6 +17,10 @@ import (
 	"microcosm/setup/filelock"
 )
 
+// QuarantineAfter is how many failures in a row are enough where nobody says
+// another number.
+const QuarantineAfter = 6
+
 // Entry is what a quarantine knows of a subject.
 type Entry struct {
 	Subject  string    `json:"subject"`
@@ -31,13 +35,15 @@ type Entry struct {
 // a cell, a checkpoint. It is safe for concurrent use, also by several processes.
 type Quarantine struct {
 	file  string
+	lock  string
 	limit int
 }
 
 // Quarantine returns the registry's quarantine, which takes a subject in after
 // limit failures in a row.
 func (r *Registry) Quarantine(limit int) *Quarantine {
-	return &Quarantine{filepath.Join(r.folder, "quarantine"), limit}
+	path := filepath.Join(r.folder, "quarantine")
+	return &Quarantine{path + ".list", path + ".lock", limit}
 }
 
 // Check returns a *QuarantinedError for a subject in quarantine.
@@ -89,7 +95,7 @@ func (q *Quarantine) List() ([]Entry, error) {
 }
 
 func (q *Quarantine) read() ([]Entry, error) {
-	text, err := os.ReadFile(q.file + suffix)
+	text, err := os.ReadFile(q.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -98,14 +104,14 @@ func (q *Quarantine) read() ([]Entry, error) {
 		err = json.Unmarshal(text, &entries)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read quarantine %s: %w; remove the file to forget it", q.file+suffix, err)
+		return nil, fmt.Errorf("read quarantine %s: %w; remove the file to forget it", q.file, err)
 	}
 	return entries, nil
 }
 
 // edit changes the file under its lock.
 func (q *Quarantine) edit(ctx context.Context, change func([]Entry) []Entry) (err error) {
-	release, err := filelock.Take(ctx, q.file+".lock")
+	release, err := filelock.Take(ctx, q.lock)
 	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
@@ -118,7 +124,7 @@ func (q *Quarantine) edit(ctx context.Context, change func([]Entry) []Entry) (er
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Subject, b.Subject) })
 	text, err := json.MarshalIndent(entries, "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(q.file+suffix, append(text, '\n'), 0o600)
+		err = renameio.WriteFile(q.file, append(text, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write quarantine: %w", err)
