@@ -21,6 +21,10 @@ help: ## list the targets
 run: $(BIN)/cosim ## answer the quickstart question: what do lukewarm starts cost this cluster?
 	$(BIN)/cosim run cosim/scenario/examples/quickstart.yaml --out $(OUT)/quickstart --force
 
+.PHONY: kill
+kill: $(BIN)/cosim ## end detailed simulations that are stuck, and nothing else
+	$(BIN)/cosim kill --stuck
+
 .PHONY: build
 build: $(BIN)/cosim functions ## build cosim and the functions of this machine
 
