@@ -97,7 +97,7 @@ func quickstart(b *testing.B, nodes int, n float64) cluster.Config {
 		c.Functions = append(c.Functions, cluster.FunctionConfig{
 			Name: name, Laws: map[string]servicetime.Law{"p": sampledLaw(b, median)},
 			Arrivals:    &poisson{random: random("arrivals/" + name), mean: interarrival},
-			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 2 * nodes}, KeepAlive: cluster.Unlimited,
+			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 2 * nodes},
 		})
 	}
 	return c
@@ -146,7 +146,7 @@ func BenchmarkSingleFunction(b *testing.B) {
 			c.Nodes = append(c.Nodes, cluster.NodeConfig{Cores: 16, Platform: "p"})
 		}
 		c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-		c.Functions[0].KeepAlive = 600 * time.Second
+		c.Functions[0].NewKeepAlive = keep(600 * time.Second)
 		c.NoNodes, c.NoClasses, c.WarmUp = true, true, 0
 		c.Horizon = des.Time(n * 10 * time.Millisecond)
 		before := cpuTime(b)

@@ -63,6 +63,24 @@ func (b *bitset) after(i int) int {
 	return -1
 }
 
+// before returns the largest member below i, or -1.
+func (b *bitset) before(i int) int {
+	i--
+	if i < 0 {
+		return -1
+	}
+	for w := i / 64; w >= 0; w-- {
+		word := b.words[w]
+		if w == i/64 {
+			word &= ^uint64(0) >> (63 - i%64)
+		}
+		if word != 0 {
+			return w*64 + 63 - bits.LeadingZeros64(word)
+		}
+	}
+	return -1
+}
+
 // nth returns the member with n smaller ones, 0 <= n < count.
 func (b *bitset) nth(n int) int {
 	for w, word := range b.words {

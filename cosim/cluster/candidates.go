@@ -1,6 +1,9 @@
 package cluster
 
-import "math/rand/v2"
+import (
+	"iter"
+	"math/rand/v2"
+)
 
 // The sets a sandbox can be in at once.
 const (
@@ -12,9 +15,10 @@ const (
 // roster lists the sandboxes of a function by creation; removed ones leave holes
 // that are closed once they are the larger half.
 type roster struct {
-	places []*Sandbox
-	living int
-	last   *Sandbox // that was given the function's last invocation; nil when it is gone
+	function *Function
+	places   []*Sandbox
+	living   int
+	last     *Sandbox // that was given the function's last invocation; nil when it is gone
 }
 
 // add gives the sandbox the next place and reports whether the places of others
@@ -57,6 +61,9 @@ type Candidates struct {
 	head    *Sandbox   // least recently used
 	tail    *Sandbox   // most recently used
 }
+
+// Function returns the function that the candidates belong to.
+func (c *Candidates) Function() *Function { return c.roster.function }
 
 // Len returns the number of candidates.
 func (c *Candidates) Len() int { return len(c.members) }
@@ -103,6 +110,34 @@ func (c *Candidates) After(s *Sandbox) *Sandbox {
 		next = c.places.first()
 	}
 	return c.roster.places[next]
+}
+
+// ByUse yields the candidates by their last use, the oldest use first unless
+// latestFirst. The set must not change meanwhile.
+func (c *Candidates) ByUse(latestFirst bool) iter.Seq[*Sandbox] {
+	return func(yield func(*Sandbox) bool) {
+		if latestFirst {
+			for s := c.tail; s != nil && yield(s); s = s.previous[c.slot] {
+			}
+			return
+		}
+		for s := c.head; s != nil && yield(s); s = s.following[c.slot] {
+		}
+	}
+}
+
+// ByAge yields the candidates by their creation, the oldest first unless
+// newestFirst. The set must not change meanwhile.
+func (c *Candidates) ByAge(newestFirst bool) iter.Seq[*Sandbox] {
+	return func(yield func(*Sandbox) bool) {
+		if newestFirst {
+			for i := c.places.last(); i >= 0 && yield(c.roster.places[i]); i = c.places.before(i) {
+			}
+			return
+		}
+		for i := c.places.first(); i >= 0 && yield(c.roster.places[i]); i = c.places.after(i) {
+		}
+	}
 }
 
 // add makes s a candidate: the most recently used, or the least recently used

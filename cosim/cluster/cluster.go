@@ -43,6 +43,7 @@ const (
 	eventSandboxReady
 	eventSandboxExpiry
 	eventShareDone // processor sharing: the first invocation of a core finishes
+	eventPreWarm
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -50,7 +51,7 @@ const (
 type event struct {
 	kind eventKind
 	ref  int32 // function, invocation, sandbox or node, by kind
-	core int32 // eventShareDone
+	tag  int32 // the core of eventShareDone; else which life of a recycled ref is meant
 }
 
 // Model is one run. Use New, then Run once.
@@ -65,6 +66,9 @@ type Model struct {
 	random      randomStreams
 	recorder    recorder
 	unplaced    fifo[int32] // functions whose new sandboxes found no memory, one entry each
+	lives       int32       // sandboxes made
+	evicts      bool        // some keep-alive gives up sandboxes for memory
+	age         float64     // worth of the sandbox evicted last
 	handled     int64       // events
 	failure     error
 }
@@ -86,7 +90,10 @@ func New(config Config) (*Model, error) {
 		m.nodes = append(m.nodes, newNode(i, n))
 	}
 	for i, f := range config.Functions {
-		m.functions = append(m.functions, newFunction(i, f, config))
+		created := newFunction(i, f, config)
+		created.model = m
+		m.evicts = m.evicts || created.keeper.evictor != nil
+		m.functions = append(m.functions, created)
 	}
 	m.recorder.init(m)
 	return m, nil
@@ -132,11 +139,17 @@ func (m *Model) handle(e event) {
 	case eventServiceDone:
 		m.complete(e.ref)
 	case eventSandboxReady:
-		m.ready(m.sandboxes[e.ref])
+		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
+			m.ready(s)
+		}
 	case eventSandboxExpiry:
-		m.expire(m.sandboxes[e.ref])
+		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
+			m.expire(s)
+		}
 	case eventShareDone:
-		m.finishShare(m.nodes[e.ref], int(e.core))
+		m.finishShare(m.nodes[e.ref], int(e.tag))
+	case eventPreWarm:
+		m.preWarm(m.functions[e.ref])
 	}
 }
 
@@ -159,11 +172,21 @@ func (m *Model) arrive(f *Function) {
 		base:     f.next.Base,
 		luck:     f.luck.Float64(),
 	}
+	m.greet(f)
 	f.inSystem++
 	m.scheduleArrival(f)
 	m.recorder.arrived(m, f)
 	m.admit(f, id)
 	m.scale(f)
+}
+
+// greet tells the keep-alive of an arrival.
+func (m *Model) greet(f *Function) {
+	f.arrivals++
+	if f.keeper.watcher != nil {
+		f.keeper.watcher.Arrived(f, m.events.Now())
+	}
+	f.keeper.preWarmAt = 0
 }
 
 // admit binds the invocation to a sandbox, queues it, or rejects it.
@@ -175,6 +198,7 @@ func (m *Model) admit(f *Function, id int32) {
 		} else if f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit {
 			f.roster.last = s
 			s.queue.push(id)
+			s.node.load++
 		} else {
 			m.reject(f, id)
 		}
@@ -217,6 +241,7 @@ func (m *Model) serve(s *Sandbox, id int32) {
 	inv.sandbox = s
 	f := s.function
 	s.inService++
+	s.node.load++
 	f.inService++
 	if s.inService == f.config.Concurrency {
 		f.free.remove(s)
@@ -240,6 +265,7 @@ func (m *Model) begin(n *Node, core int, id int32) {
 	inv.started = m.events.Now()
 	inv.service, inv.busy = draw.Service, draw.Busy
 	inv.class = ClassOf(state)
+	inv.awaited = !s.called && inv.arrived < s.readyAt
 	if draw.Interpolated {
 		m.recorder.interpolated++
 	}
@@ -290,9 +316,11 @@ func (m *Model) complete(id int32) {
 	m.recorder.done(m, inv)
 	m.invocations.put(id)
 	s.inService--
+	s.node.load--
 	f.inService--
 	f.inSystem--
 	if next, ok := s.queue.pop(); ok {
+		s.node.load--
 		m.serve(s, next)
 		return
 	}

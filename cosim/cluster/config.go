@@ -150,7 +150,8 @@ type FunctionConfig struct {
 	// finds the queue full is rejected.
 	QueueLimit int
 	Scaler     Scaler
-	KeepAlive  time.Duration // an idle sandbox above the minimum is removed after this; Unlimited keeps it
+	// NewKeepAlive makes the function's keep-alive; nil keeps every sandbox.
+	NewKeepAlive func(random *rand.Rand) KeepAlive
 }
 
 // Check returns every mistake in the configuration.
@@ -221,9 +222,9 @@ type LoadBalancer interface {
 
 // Placement chooses the node of a new sandbox.
 type Placement interface {
-	// Choose returns the index of a node on which memoryMiB are free, or -1
-	// when there is none.
-	Choose(nodes []*Node, memoryMiB int, random *rand.Rand) int
+	// Choose returns the index of a node on which a sandbox of f fits, or -1 when
+	// there is none.
+	Choose(f *Function, nodes []*Node, random *rand.Rand) int
 }
 
 // Scaler says how many sandboxes a function should have. The control plane of a
@@ -235,4 +236,38 @@ type Scaler interface {
 	// Desired is asked at every arrival; sandboxes are added up to it, never
 	// removed.
 	Desired(f *Function) int
+}
+
+// KeepAlive decides how long the idle sandboxes of one function stay. It is
+// asked about sandboxes above the scaler's minimum only when they go.
+type KeepAlive interface {
+	// Idle is asked when a sandbox has become idle, and returns after which time
+	// it is looked at again if nobody has used it since; 0 removes it at once,
+	// Unlimited keeps it.
+	Idle(s *Sandbox, now des.Time) time.Duration
+	// Review is asked at that time, and returns the same.
+	Review(s *Sandbox, now des.Time) time.Duration
+}
+
+// ArrivalWatcher is a KeepAlive that sees each arrival of its function before
+// anything happens to it.
+type ArrivalWatcher interface {
+	Arrived(f *Function, now des.Time)
+}
+
+// PreWarmer is a KeepAlive that has a sandbox started before it is needed.
+type PreWarmer interface {
+	// PreWarm is asked when the function's last invocation has ended. If none
+	// arrives within the returned time and no sandbox is left then, one is
+	// started; Unlimited starts none.
+	PreWarm(f *Function, now des.Time) time.Duration
+}
+
+// Evictor is a KeepAlive that gives up idle sandboxes where a new one finds no
+// memory. Value says what an idle sandbox is worth, in any unit that is the same
+// for all functions. The model adds the value of the sandbox evicted last, so
+// that worth ages (Cao and Irani, Cost-Aware WWW Proxy Caching Algorithms, 1997);
+// the lowest sum goes first, and among equals the least recently used.
+type Evictor interface {
+	Value(s *Sandbox) float64
 }

@@ -2,10 +2,13 @@ package cluster
 
 import (
 	"math/rand/v2"
+
+	"microcosm/cosim/des"
 )
 
 // Function is one function of the workload and the sandboxes that serve it.
 type Function struct {
+	model     *Model
 	index     int
 	config    FunctionConfig
 	record    *functionRecord
@@ -20,6 +23,8 @@ type Function struct {
 	free      Candidates // ready sandboxes with a free slot
 	starting  int        // sandboxes being created or initialised
 	unplaced  int        // sandboxes wanted that found no memory
+	keeper    keeper
+	arrivals  int64
 	inService int
 	inSystem  int // in service or waiting
 	created   int64
@@ -36,6 +41,21 @@ func (f *Function) InSystem() int { return f.inSystem }
 
 // Concurrency returns how many invocations one sandbox serves at a time.
 func (f *Function) Concurrency() int { return f.config.Concurrency }
+
+// MemoryMiB returns the memory of one sandbox.
+func (f *Function) MemoryMiB() int { return f.config.MemoryMiB }
+
+// Ready returns the number of sandboxes that can serve.
+func (f *Function) Ready() int { return f.all.Len() }
+
+// Arrivals returns how many invocations have arrived so far.
+func (f *Function) Arrivals() int64 { return f.arrivals }
+
+// Nodes returns the nodes of the cluster, which must not be altered.
+func (f *Function) Nodes() []*Node { return f.model.nodes }
+
+// Now returns the current virtual time.
+func (f *Function) Now() des.Time { return f.model.events.Now() }
 
 // randomStreams are the streams that belong to no function.
 type randomStreams struct {
@@ -56,6 +76,10 @@ func newFunction(index int, f FunctionConfig, c Config) *Function {
 		stage:    c.Random("startup/" + f.Name),
 		random:   c.Random("routing/" + f.Name),
 	}
+	if f.NewKeepAlive != nil {
+		created.keeper = newKeeper(f.NewKeepAlive(c.Random("keep-alive/" + f.Name)))
+	}
+	created.roster.function = created
 	created.all = Candidates{slot: slotAll, roster: &created.roster}
 	created.free = Candidates{slot: slotFree, roster: &created.roster}
 	return created
@@ -71,7 +95,10 @@ func (m *Model) scale(f *Function) {
 // addSandbox places a new sandbox; one that finds no memory is counted and
 // placed when memory is freed. A sandbox made before time 0 is ready at once.
 func (m *Model) addSandbox(f *Function, beforeStart bool) {
-	node := m.config.Placement.Choose(m.nodes, f.config.MemoryMiB, m.random.placement)
+	node := m.config.Placement.Choose(f, m.nodes, m.random.placement)
+	if node < 0 && m.evicts {
+		node = m.makeRoom(f)
+	}
 	if node < 0 {
 		f.unplaced++
 		m.unplaced.push(int32(f.index))
@@ -92,7 +119,8 @@ func (m *Model) addSandbox(f *Function, beforeStart bool) {
 		m.failure = err
 		return
 	}
-	m.events.Schedule(m.events.Now().Add(create).Add(init), event{kind: eventSandboxReady, ref: s.id})
+	s.startup = create + init
+	m.events.Schedule(m.events.Now().Add(s.startup), event{kind: eventSandboxReady, ref: s.id, tag: s.life})
 }
 
 // ready puts a started sandbox to work.
@@ -111,6 +139,7 @@ func (m *Model) join(s *Sandbox) {
 		f.all.relocate()
 		f.free.relocate()
 	}
+	s.ready, s.readyAt = true, m.events.Now()
 	f.all.add(s, false)
 	f.free.add(s, false)
 }
@@ -133,52 +162,6 @@ func (m *Model) fill(s *Sandbox) {
 		}
 		f.roster.last = s
 		s.queue.push(id)
-	}
-}
-
-// retire starts the keep-alive of an idle sandbox. One event per sandbox is
-// pending at most: it is moved lazily, when it happens.
-func (m *Model) retire(s *Sandbox) {
-	keep := s.function.config.KeepAlive
-	if keep < 0 {
-		return
-	}
-	s.expiry = m.events.Now().Add(keep)
-	if !s.expiryPending {
-		m.scheduleExpiry(s)
-	}
-}
-
-func (m *Model) scheduleExpiry(s *Sandbox) {
-	s.expiryPending = true
-	m.events.Schedule(s.expiry, event{kind: eventSandboxExpiry, ref: s.id})
-}
-
-// expire removes a sandbox whose keep-alive has run out, unless it is one of
-// the minimum.
-func (m *Model) expire(s *Sandbox) {
-	s.expiryPending = false
-	f := s.function
-	switch {
-	case s.inService > 0: // busy: retire will schedule again
-	case s.expiry > m.events.Now():
-		m.scheduleExpiry(s)
-	case f.all.Len() > f.config.Scaler.Minimum():
-		m.removeSandbox(s)
-	}
-}
-
-func (m *Model) removeSandbox(s *Sandbox) {
-	f := s.function
-	f.all.remove(s)
-	f.free.remove(s)
-	f.roster.remove(s)
-	m.dropSandbox(s)
-	m.recorder.sandboxes(m, -1)
-	// Freed memory goes to those who have waited for it longest.
-	for range m.unplaced.len() {
-		index, _ := m.unplaced.pop()
-		m.functions[index].unplaced--
-		m.addSandbox(m.functions[index], false)
+		s.node.load++
 	}
 }

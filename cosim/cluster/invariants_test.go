@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -56,9 +57,9 @@ func drawn(t *rapid.T) func() cluster.Config {
 			Concurrency: rapid.IntRange(1, 3).Draw(t, "concurrency"),
 			MemoryMiB:   rapid.SampledFrom([]int{0, 100, 200}).Draw(t, "sandbox"),
 			QueueLimit:  rapid.SampledFrom([]int{cluster.Unlimited, 0, 5}).Draw(t, "limit"),
-			KeepAlive:   rapid.SampledFrom([]time.Duration{cluster.Unlimited, 0, time.Second}).Draw(t, "keep-alive"),
 			Minor:       rapid.Bool().Draw(t, "minor"),
 		}
+		f.NewKeepAlive = drawnKeepAlive(t)
 		if rapid.Bool().Draw(t, "fixed") {
 			f.Scaler = policy.Fixed{Sandboxes: rapid.IntRange(0, 3).Draw(t, "sandboxes")}
 		} else {
@@ -78,6 +79,29 @@ func drawn(t *rapid.T) func() cluster.Config {
 	}
 }
 
+// drawnKeepAlive is any keep-alive at a scale of seconds.
+func drawnKeepAlive(t *rapid.T) func(*rand.Rand) cluster.KeepAlive {
+	name := rapid.SampledFrom(append(policy.KeepAliveNames(), "")).Draw(t, "keep-alive")
+	keeping := policy.Keepings()[name]
+	switch k := keeping.(type) {
+	case nil:
+		return nil
+	case policy.FixedTime:
+		k.For = rapid.SampledFrom([]time.Duration{cluster.Unlimited, 0, time.Second}).Draw(t, "for")
+		keeping = k
+	case policy.Halving:
+		k.Period, k.Jitter, k.EarlyLoss = time.Second, 400*ms, .1
+		keeping = k
+	case policy.Knative:
+		k.StableWindow, k.Grace = time.Second, 500*ms
+		keeping = k
+	case policy.HybridHistogram:
+		k.Bin, k.Range, k.MinSamples = 20*ms, time.Second, 2
+		keeping = k
+	}
+	return keeping.KeepAlive
+}
+
 // Whatever the policies: no request is lost, cores are busy exactly as long as
 // they work (both checked by Run itself), and equal inputs give equal outcomes.
 func TestEveryPolicyKeepsTheBooks(t *testing.T) {
@@ -93,6 +117,7 @@ func TestEveryPolicyKeepsTheBooks(t *testing.T) {
 		}
 		a, b := outcome(), outcome()
 		require.Equal(t, a.Account, b.Account)
+		require.LessOrEqual(t, a.ColdStarts, a.Cold)
 		require.True(t, a.All.Response.Equal(&b.All.Response))
 		require.Equal(t, a.Timeline, b.Timeline)
 		require.Equal(t, a.Account.Arrived, a.Account.Attempts)

@@ -22,6 +22,7 @@ type invocation struct {
 	core     int32
 	class    Class
 	onCore   bool // holds a core, or a share of one
+	awaited  bool // was there before its sandbox was
 }
 
 // pool recycles invocations, so that memory follows the number in the system.

@@ -56,7 +56,6 @@ func queue(t testing.TB, seed uint64, cores, sandboxes int, law servicetime.Dist
 			Concurrency: 1,
 			QueueLimit:  cluster.Unlimited,
 			Scaler:      policy.Fixed{Sandboxes: sandboxes},
-			KeepAlive:   cluster.Unlimited,
 		}},
 		Discipline:  cluster.FCFS,
 		CoreChoice:  cluster.CoreLast,

@@ -21,6 +21,8 @@ type Node struct {
 	sandboxes int         // placed here
 	memory    int         // MiB taken
 	spare     []*Sandbox  // removed, to be reused
+	residents []*Sandbox  // placed here, in no order
+	load      int         // invocations bound to its sandboxes
 }
 
 // core is the history that conditions come from.
@@ -34,8 +36,7 @@ type core struct {
 // tenant counts one function's invocations by core, so that those of other
 // sandboxes of the same function can be told apart in k.
 type tenant struct {
-	sequence  []int64
-	sandboxes int
+	sequence []int64
 }
 
 func newNode(index int, c NodeConfig) *Node {
@@ -45,6 +46,22 @@ func newNode(index int, c NodeConfig) *Node {
 	}
 	return n
 }
+
+// Index returns the node's place in Function.Nodes.
+func (n *Node) Index() int { return n.index }
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.config.Name }
+
+// Platform returns the node's platform.
+func (n *Node) Platform() string { return n.config.Platform }
+
+// Load returns the number of invocations bound to the node's sandboxes, those in
+// service included.
+func (n *Node) Load() int { return n.load }
+
+// MemoryMiB returns the node's memory; 0 is without a limit.
+func (n *Node) MemoryMiB() int { return n.config.MemoryMiB }
 
 // Sandboxes returns how many sandboxes are placed on the node.
 func (n *Node) Sandboxes() int { return n.sandboxes }
@@ -72,8 +89,11 @@ func (n *Node) FreeMiB() (free int, limited bool) {
 // Fits reports whether a sandbox of memoryMiB can be placed.
 func (n *Node) Fits(memoryMiB int) bool {
 	free, limited := n.FreeMiB()
-	return !limited || memoryMiB <= free
+	return n.accepts() && (!limited || memoryMiB <= free)
 }
+
+// accepts reports whether new sandboxes may be placed here at all.
+func (n *Node) accepts() bool { return true }
 
 func (n *Node) admit(f *Function) *tenant {
 	if n.tenants == nil {
@@ -87,17 +107,19 @@ func (n *Node) admit(f *Function) *tenant {
 		t = &tenant{sequence: make([]int64, len(n.cores))}
 		n.tenants[f.index] = t
 	}
-	t.sandboxes++
 	n.sandboxes++
 	n.memory += f.config.MemoryMiB
 	return t
 }
 
 func (n *Node) dismiss(s *Sandbox) {
-	s.tenant.sandboxes--
 	n.sandboxes--
 	n.memory -= s.function.config.MemoryMiB
 	n.cores[s.pinned].pins--
+	last := n.residents[len(n.residents)-1]
+	n.residents[s.residence], last.residence = last, s.residence
+	n.residents[len(n.residents)-1] = nil
+	n.residents = n.residents[:len(n.residents)-1]
 }
 
 // pin gives a new sandbox the core that the fewest sandboxes keep.

@@ -32,9 +32,11 @@ type Outcome struct {
 	// them that found every queue full.
 	Admissions, Rejections int64
 	Cold                   int64 // recorded first calls
+	ColdStarts             int64 // of these, those that waited for their sandbox to start; the others were pre-warmed
 	Interpolated           int64 // service times from between measured conditions
 	Unplaced               int64 // times a sandbox found no memory
 	Created                int64 // sandboxes made after time 0
+	Evicted                int64 // idle sandboxes given up for memory
 
 	Timeline Timeline
 	End      des.Time // the last instant simulated
@@ -78,6 +80,8 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Rejections:   r.rejections,
 		Interpolated: r.interpolated,
 		Unplaced:     r.unplaced,
+		Evicted:      r.evicted,
+		ColdStarts:   r.coldStarts,
 		End:          now,
 	}
 	observed := float64(o.Observed)

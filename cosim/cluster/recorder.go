@@ -135,6 +135,8 @@ type recorder struct {
 	rejections   int64 // of these
 	interpolated int64
 	unplaced     int64
+	evicted      int64
+	coldStarts   int64
 	executed     float64 // nanoseconds of completed busy parts
 }
 
@@ -211,6 +213,9 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	}
 	if inv.class == ClassCold {
 		f.cold++
+		if inv.awaited {
+			r.coldStarts++
+		}
 	}
 	response := now.Sub(inv.arrived)
 	r.series.Add(response.Seconds())

@@ -1,18 +1,23 @@
 package cluster
 
 import (
+	"math"
+	"time"
+
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
 )
 
 // Sandbox is one container instance of a function.
 type Sandbox struct {
-	id       int32
-	function *Function
-	node     *Node
-	law      servicetime.Law
-	tenant   *tenant // the function's presence on the node
-	place    int32   // in the function's roster
+	id        int32
+	function  *Function
+	node      *Node
+	law       servicetime.Law
+	tenant    *tenant // the function's presence on the node
+	place     int32   // in the function's roster
+	life      int32   // tells apart the sandboxes that had this id; 0: gone
+	residence int32   // in the node's residents
 
 	inService int
 	queue     fifo[int32] // early binding
@@ -23,6 +28,11 @@ type Sandbox struct {
 
 	expiry        des.Time
 	expiryPending bool
+	ready         bool
+	readyAt       des.Time
+	idleSince     des.Time
+	startup       time.Duration
+	worth         float64 // to its Evictor, aged
 
 	member    [slotKinds]bool
 	position  [slotKinds]int32 // in Candidates.members
@@ -38,6 +48,16 @@ type coreMemory struct {
 	end      des.Time
 }
 
+// Function returns the function that the sandbox belongs to.
+func (s *Sandbox) Function() *Function { return s.function }
+
+// Called reports whether the sandbox has begun its first call.
+func (s *Sandbox) Called() bool { return s.called }
+
+// Startup returns how long the sandbox took to be created and initialised; 0
+// for one that exists from the beginning.
+func (s *Sandbox) Startup() time.Duration { return s.startup }
+
 // Node returns the node the sandbox lives on.
 func (s *Sandbox) Node() *Node { return s.node }
 
@@ -51,6 +71,45 @@ func (s *Sandbox) CoreIdle() bool {
 		return s.node.idle.any()
 	}
 	return s.node.idle.has(int(s.lastCore))
+}
+
+// IdleSince returns when the sandbox became idle the last time.
+func (s *Sandbox) IdleSince() des.Time { return s.idleSince }
+
+// CanStart reports whether some core that the sandbox may run on is idle.
+func (s *Sandbox) CanStart() bool {
+	if s.function.model.config.CoreChoice == CorePinned {
+		return s.node.idle.has(int(s.pinned))
+	}
+	return s.node.idle.any()
+}
+
+// Penalty returns how much longer than warm the next invocation is expected to
+// take, by what the core that it would run on remembers of the sandbox: the
+// median of the sandbox's law. A condition that was not measured costs most.
+func (s *Sandbox) Penalty() time.Duration {
+	next, err := s.law.Draw(s.state(s.likelyCore(), s.function.Now()), .5)
+	warm, wrong := s.law.Draw(servicetime.State{}, .5)
+	if err != nil || wrong != nil {
+		return math.MaxInt64
+	}
+	return next.Service - warm.Service
+}
+
+// likelyCore returns the core that an invocation would be given now.
+func (s *Sandbox) likelyCore() int {
+	switch choice := s.function.model.config.CoreChoice; {
+	case choice == CorePinned:
+		return int(s.pinned)
+	case !s.node.idle.any():
+		return int(max(0, s.lastCore))
+	case choice == CoreLowest:
+		return s.node.idle.first()
+	case s.lastCore >= 0 && s.node.idle.has(int(s.lastCore)):
+		return int(s.lastCore)
+	default:
+		return s.leastForgotten()
+	}
 }
 
 // state is what the model knows when the sandbox begins on a core.
@@ -93,14 +152,18 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 		m.sandboxes = append(m.sandboxes, s)
 	}
 	s.function, s.node, s.law = f, n, f.config.Laws[n.config.Platform]
-	s.lastCore = -1
+	m.lives++
+	s.life, s.lastCore = m.lives, -1
 	s.tenant = n.admit(f)
 	s.pinned = n.pin()
+	s.residence = int32(len(n.residents))
+	n.residents = append(n.residents, s)
 	return s
 }
 
 func (m *Model) dropSandbox(s *Sandbox) {
 	n := s.node
+	s.life = 0
 	m.sandboxes[s.id] = nil
 	m.freeIDs = append(m.freeIDs, s.id)
 	n.dismiss(s)

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -45,6 +46,11 @@ func (s *spy) Startup(float64, float64) (create, init time.Duration, err error) 
 
 const ms = time.Millisecond
 
+// keep removes a sandbox that has been idle for the time.
+func keep(d time.Duration) func(*rand.Rand) cluster.KeepAlive {
+	return policy.FixedTime{For: d}.KeepAlive
+}
+
 // world is a cluster of one node that a test scripts.
 func world(t testing.TB, cores int, functions ...cluster.FunctionConfig) cluster.Config {
 	placement, err := policy.Placement("spread")
@@ -56,9 +62,6 @@ func world(t testing.TB, cores int, functions ...cluster.FunctionConfig) cluster
 		}
 		if f.Scaler == nil {
 			f.Scaler = policy.Fixed{Sandboxes: 1}
-		}
-		if f.KeepAlive == 0 {
-			f.KeepAlive = cluster.Unlimited
 		}
 	}
 	return cluster.Config{
@@ -176,7 +179,7 @@ func TestColdStarts(t *testing.T) {
 	law := &spy{service: ms, create: 30 * ms, init: 20 * ms}
 	f := function("f", law, 0, 10, 200, 5000)
 	f.Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-	f.KeepAlive = time.Second
+	f.NewKeepAlive = keep(time.Second)
 	o := run(t, world(t, 2, f))
 	// At 0 a sandbox starts and is ready at 50; the second request, at 10, finds
 	// two in the system and starts another, but is served first by the first
@@ -196,7 +199,7 @@ func TestASandboxExpiresWhileNothingHappens(t *testing.T) {
 	law := &spy{service: ms}
 	f := function("f", law, 0, 500, 1600)
 	f.Scaler = policy.FollowConcurrency{Max: 1}
-	f.KeepAlive = time.Second
+	f.NewKeepAlive = keep(time.Second)
 	run(t, world(t, 1, f))
 	require.Equal(t, []bool{true, false, true}, []bool{law.seen[0].Cold, law.seen[1].Cold, law.seen[2].Cold},
 		"used at 500, so it lives until 1501")
@@ -243,7 +246,7 @@ func TestSandboxesWaitForMemory(t *testing.T) {
 	for _, f := range []*cluster.FunctionConfig{&a, &b} {
 		f.MemoryMiB = 600
 		f.Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-		f.KeepAlive = time.Second
+		f.NewKeepAlive = keep(time.Second)
 	}
 	c := world(t, 2, a, b)
 	c.Nodes[0].MemoryMiB = 1000

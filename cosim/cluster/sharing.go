@@ -76,7 +76,7 @@ func (m *Model) reschedule(n *Node, core int) {
 	m.events.Cancel(c.timer)
 	left := max(0, c.jobs[0].finish-c.virtual) * float64(len(c.jobs))
 	at := m.events.Now().Add(time.Duration(math.Ceil(left)))
-	c.timer = m.events.ScheduleTimer(at, event{kind: eventShareDone, ref: int32(n.index), core: int32(core)})
+	c.timer = m.events.ScheduleTimer(at, event{kind: eventShareDone, ref: int32(n.index), tag: int32(core)})
 }
 
 // chooseShared picks a core under processor sharing: as under FCFS while one is

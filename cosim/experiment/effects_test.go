@@ -50,7 +50,7 @@ factors:
   - {name: routing, set: cluster.load-balancing, levels: [sticky, random]}
   - {name: penalty, set: fidelity.penalty, levels: ["0", "1"]}
 `, scripted(func(s *scenario.Scenario) time.Duration {
-		return service[fmt.Sprintf("%s/%g", s.Cluster.LoadBalancing, s.Fidelity.Penalty)]
+		return service[fmt.Sprintf("%s/%g", s.Cluster.LoadBalancing.Name, s.Fidelity.Penalty)]
 	}))
 	require.Equal(t, []experiment.Factor{
 		{Name: "routing", Set: "cluster.load-balancing", Levels: []string{"sticky", "random"}},
@@ -108,7 +108,7 @@ factors:
   - {name: c, set: fidelity.model.half-depth, levels: ["1", "2", "4"]}
 `, scripted(func(s *scenario.Scenario) time.Duration {
 		a, c := time.Duration(s.Fidelity.Penalty), time.Duration(s.Fidelity.Model.HalfDepth)
-		b := map[string]time.Duration{"spread": 2, "first-fit": 7}[s.Cluster.Placement]
+		b := map[string]time.Duration{"spread": 2, "first-fit": 7}[s.Cluster.Placement.Name]
 		return time.Millisecond + (a*a*a+11*b*b+101*c*c+a*b+3*b*c+5*a*c+a*b*c)*10*time.Microsecond
 	}))
 	require.Len(t, r.Runs, 18)

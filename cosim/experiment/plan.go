@@ -66,17 +66,10 @@ func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error
 // build fills the template.
 func (p *plan) build(ctx context.Context) error {
 	c := p.scenario.Cluster
-	balancer, err := policy.Balancer(c.LoadBalancing, c.SandboxChoice)
-	if err != nil {
-		return err
-	}
-	placement, err := policy.Placement(c.Placement)
-	if err != nil {
-		return err
-	}
+	balancer := func() cluster.LoadBalancer { return c.LoadBalancing.With.Balancer(c.SandboxChoice) }
 	p.template = cluster.Config{
 		Discipline: c.Discipline, CoreChoice: c.CoreChoice, Binding: c.Binding,
-		NewBalancer: balancer, Placement: placement,
+		NewBalancer: balancer, Placement: c.Placement.With,
 		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
 		Buckets: buckets,
 	}
@@ -105,7 +98,7 @@ func (p *plan) build(ctx context.Context) error {
 		p.template.Functions = append(p.template.Functions, cluster.FunctionConfig{
 			Name: f.Name, Minor: minor[i], Laws: laws,
 			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
-			Scaler: scaler(f.Scaling), KeepAlive: f.KeepAlive,
+			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive,
 		})
 	}
 	return joinDistinct(mistakes)

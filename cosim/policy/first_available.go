@@ -10,6 +10,9 @@ import (
 // With late binding every candidate has a free slot.
 type firstAvailable struct{ choice SandboxChoice }
 
+// Balancer implements Balancing.
+func (firstAvailable) Balancer(c SandboxChoice) cluster.LoadBalancer { return firstAvailable{c} }
+
 // Choose implements cluster.LoadBalancer.
 func (b firstAvailable) Choose(c *cluster.Candidates, _ *rand.Rand) *cluster.Sandbox {
 	return b.choice.choose(c)

@@ -11,6 +11,9 @@ import (
 // else the one whose node has the fewest waiting and busy, then the first.
 type leastLoaded struct{ choice SandboxChoice }
 
+// Balancer implements Balancing.
+func (leastLoaded) Balancer(c SandboxChoice) cluster.LoadBalancer { return leastLoaded{c} }
+
 // Choose implements cluster.LoadBalancer.
 func (b leastLoaded) Choose(c *cluster.Candidates, _ *rand.Rand) *cluster.Sandbox {
 	best, equal := c.At(0), true

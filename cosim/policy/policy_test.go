@@ -49,7 +49,7 @@ func serve(t *testing.T, balancer, choice string, n int) *witness {
 		Nodes: []cluster.NodeConfig{{Name: "node-0", Cores: 3, Platform: "p"}},
 		Functions: []cluster.FunctionConfig{{
 			Name: "f", Arrivals: &regular{total: n}, Laws: map[string]servicetime.Law{"p": w},
-			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 3}, KeepAlive: cluster.Unlimited,
+			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 3},
 		}},
 		Discipline: cluster.FCFS, CoreChoice: cluster.CorePinned, Binding: cluster.BindLate,
 		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour),
@@ -110,7 +110,7 @@ func place(t *testing.T, name string) []int64 {
 		},
 		Functions: []cluster.FunctionConfig{{
 			Name: "f", Arrivals: &regular{total: 500}, Laws: map[string]servicetime.Law{"p": &witness{}},
-			Concurrency: 1, MemoryMiB: 400, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 5}, KeepAlive: cluster.Unlimited,
+			Concurrency: 1, MemoryMiB: 400, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 5},
 		}},
 		Discipline: cluster.FCFS, CoreChoice: cluster.CorePinned, Binding: cluster.BindLate,
 		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour),

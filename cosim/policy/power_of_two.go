@@ -11,6 +11,9 @@ import (
 // Load Balancing, 2001).
 type powerOfTwo struct{}
 
+// Balancer implements Balancing.
+func (powerOfTwo) Balancer(SandboxChoice) cluster.LoadBalancer { return powerOfTwo{} }
+
 // Choose implements cluster.LoadBalancer.
 func (powerOfTwo) Choose(c *cluster.Candidates, r *rand.Rand) *cluster.Sandbox {
 	if c.Len() == 1 {

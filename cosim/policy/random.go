@@ -9,5 +9,8 @@ import (
 // random takes any candidate, each with equal probability.
 type random struct{}
 
+// Balancer implements Balancing.
+func (random) Balancer(SandboxChoice) cluster.LoadBalancer { return random{} }
+
 // Choose implements cluster.LoadBalancer.
 func (random) Choose(c *cluster.Candidates, r *rand.Rand) *cluster.Sandbox { return c.Random(r) }

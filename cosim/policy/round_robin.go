@@ -10,6 +10,9 @@ import (
 // ring of creation.
 type roundRobin struct{}
 
+// Balancer implements Balancing.
+func (roundRobin) Balancer(SandboxChoice) cluster.LoadBalancer { return roundRobin{} }
+
 // Choose implements cluster.LoadBalancer.
 func (roundRobin) Choose(c *cluster.Candidates, _ *rand.Rand) *cluster.Sandbox {
 	return c.After(c.LastServed())

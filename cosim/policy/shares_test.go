@@ -63,7 +63,7 @@ func (o offer) shares(t require.TestingT) []int64 {
 	config := cluster.Config{
 		Functions: []cluster.FunctionConfig{{
 			Name: "f", Arrivals: &arrivals, Laws: map[string]servicetime.Law{"p": &lasting{times: o.service}},
-			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: o.sandboxes}, KeepAlive: cluster.Unlimited,
+			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: o.sandboxes},
 		}},
 		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: o.binding,
 		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour), Drain: 24 * time.Hour,

@@ -10,6 +10,9 @@ import (
 // else the next by ring whose core is idle, else the next by ring.
 type sticky struct{}
 
+// Balancer implements Balancing.
+func (sticky) Balancer(SandboxChoice) cluster.LoadBalancer { return sticky{} }
+
 // Choose implements cluster.LoadBalancer.
 func (sticky) Choose(c *cluster.Candidates, _ *rand.Rand) *cluster.Sandbox {
 	last := c.LastServed()

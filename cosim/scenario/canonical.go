@@ -63,6 +63,10 @@ func (w *writer) value(path, indent string, f field, v reflect.Value) {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
+	if c, ok := v.Interface().(chosen); ok {
+		w.policy(path, indent, c)
+		return
+	}
 	switch {
 	case isScalar(v.Type()):
 		w.scalar(path, f, v)

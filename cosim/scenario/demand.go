@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
 )
@@ -39,7 +40,7 @@ type DemandFunction struct {
 	QueueLimit  int // cluster.Unlimited without
 	Memory      MiB // of one sandbox
 	Scaling     Scaling
-	KeepAlive   time.Duration // cluster.Unlimited without an end
+	KeepAlive   policy.Keeping
 
 	// Arrivals opens the stream of a replication; equal seeds give equal streams.
 	Arrivals            loadgen.Source
@@ -86,7 +87,7 @@ func (s *Scenario) base(name string) DemandFunction {
 	c := s.Cluster
 	return DemandFunction{
 		Name: name, Concurrency: c.Concurrency, QueueLimit: c.QueueLimit, Memory: defaultMemory,
-		Scaling: c.Scaling, KeepAlive: c.KeepAlive,
+		Scaling: c.Scaling, KeepAlive: c.KeepAlive.With,
 	}
 }
 
@@ -105,7 +106,9 @@ func (s *Scenario) demandFunction(f Function, name string, horizon des.Time) Dem
 	override(&d.Concurrency, f.Concurrency)
 	override(&d.QueueLimit, f.QueueLimit)
 	override(&d.Scaling, f.Scaling)
-	override(&d.KeepAlive, f.KeepAlive)
+	if f.KeepAlive != nil {
+		d.KeepAlive = f.KeepAlive.With
+	}
 	if f.Memory > 0 {
 		d.Memory = f.Memory
 	}

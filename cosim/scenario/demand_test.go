@@ -10,6 +10,7 @@ import (
 
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
 	"microcosm/cosim/scenario"
 )
 
@@ -57,7 +58,7 @@ fidelity: {platform: skylake-x86}
 		require.Equal(t, "default", f.Input)
 		require.Equal(t, 2, f.Concurrency)
 		require.Equal(t, 10, f.QueueLimit)
-		require.Equal(t, 5*time.Minute, f.KeepAlive)
+		require.Equal(t, policy.FixedTime{For: 5 * time.Minute}, f.KeepAlive)
 		require.Equal(t, 1, f.Scaling.Min)
 		require.Positive(t, f.Memory, "the catalog's")
 		require.InDelta(t, 120, f.ExpectedInvocations, 1e-9)
@@ -76,7 +77,7 @@ fidelity: {platform: skylake-x86}
 	require.Equal(t, scenario.MiB(128), batch.Memory)
 	require.Equal(t, 1, batch.Concurrency)
 	require.Equal(t, cluster.Unlimited, batch.QueueLimit)
-	require.Equal(t, time.Duration(cluster.Unlimited), batch.KeepAlive)
+	require.Equal(t, policy.FixedTime{For: cluster.Unlimited}, batch.KeepAlive)
 	require.Equal(t, scenario.Scaling{Kind: "fixed", Sandboxes: 3, Min: 3, Max: 3}, batch.Scaling)
 	require.Equal(t, des.Time(time.Minute), arrivals(batch.Arrivals.Stream(1), 1)[0].At)
 }

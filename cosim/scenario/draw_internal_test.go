@@ -2,7 +2,10 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -100,6 +103,8 @@ func fillValue(t *rapid.T, path string, f field, v reflect.Value) {
 		stages := []Stage{{}, {Measured: true}, {Law: &Law{Law: "deterministic", Mean: time.Second}}, {Law: &law}}
 		v.Set(reflect.ValueOf(rapid.SampledFrom(stages).Draw(t, path)))
 	case v.Type() == reflect.TypeFor[Levels](), v.Type() == reflect.TypeFor[[]string](), v.Type() == reflect.TypeFor[WarmUp]():
+	case isPolicy(v.Type()):
+		fillPolicy(t, path, v)
 	case v.Kind() == reflect.Pointer:
 		if rapid.Bool().Draw(t, path+" given") {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -118,7 +123,27 @@ func fillValue(t *rapid.T, path string, f field, v reflect.Value) {
 	}
 }
 
+// fillPolicy draws a policy of the family and its parameters.
+func fillPolicy(t *rapid.T, path string, v reflect.Value) {
+	all := v.Interface().(chosen).prototypes()
+	name := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, path)
+	with := reflect.New(all[name].Type()).Elem()
+	with.Set(all[name])
+	for _, f := range parametersOf(with) {
+		fillValue(t, path+"."+f.key, f, with.FieldByIndex(f.index))
+	}
+	if p, ok := with.Interface().(interface{ Validate() error }); ok && p.Validate() != nil {
+		with.Set(all[name])
+	}
+	v.FieldByName("Name").SetString(name)
+	v.FieldByName("With").Set(with)
+}
+
 func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
+	if f.bounds == "0..1" {
+		v.SetFloat(rapid.Float64Range(0, 1).Draw(t, path))
+		return
+	}
 	if f.also != "" && rapid.IntRange(0, 3).Draw(t, path+" also") == 0 {
 		setNumber(v, alsoValue(f.also))
 		return
@@ -136,6 +161,8 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 		v.SetBool(rapid.Bool().Draw(t, path))
 	case v.Kind() == reflect.Uint64:
 		v.SetUint(rapid.Uint64().Draw(t, path))
+	case v.CanFloat() && strings.HasPrefix(f.bounds, "1.."):
+		v.SetFloat(rapid.Float64Range(1, 10).Draw(t, path))
 	case v.CanFloat():
 		v.SetFloat(rapid.Float64Range(0.5, 0.999).Draw(t, path))
 	case v.Type() == reflect.TypeFor[time.Duration]():

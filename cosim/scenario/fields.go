@@ -63,8 +63,6 @@ func vocabulary(f reflect.StructField) []string {
 	case "":
 	case "policy.balancers":
 		return policy.BalancerNames()
-	case "policy.placements":
-		return policy.PlacementNames()
 	default:
 		return strings.Split(list, "|")
 	}

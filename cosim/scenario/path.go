@@ -66,13 +66,16 @@ func scalarAt(path string) (field, []step, error) {
 			return field{}, nil, fmt.Errorf("%s: %s has no %s below it", path, found.key, cmp.Or(s.key, "items"))
 		}
 		fields := fieldsOf(t)
+		if isPolicy(t) {
+			fields = policyKeys(t)
+		}
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == s.key })
 		if i < 0 {
 			return field{}, nil, fmt.Errorf("%s: unknown key %s: %s", path, s.key, suggest(s.key, keysOf(fields)))
 		}
 		found, t = fields[i], fields[i].kind
 	}
-	if t != reflect.TypeFor[Stage]() && !isScalar(t) {
+	if t != reflect.TypeFor[Stage]() && !isPolicy(t) && !isScalar(t) {
 		return field{}, nil, fmt.Errorf("%s has keys or items below it: write the path of one value", path)
 	}
 	return found, steps, nil

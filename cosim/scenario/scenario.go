@@ -41,15 +41,15 @@ type Cluster struct {
 	// Binding is when an invocation is bound to a sandbox.
 	Binding cluster.Binding `yaml:"binding" default:"late"`
 	// LoadBalancing is which sandbox serves an invocation.
-	LoadBalancing string `yaml:"load-balancing" default:"first-available" words:"policy.balancers"`
+	LoadBalancing Policy[policy.Balancing] `yaml:"load-balancing" default:"first-available"`
 	// SandboxChoice is which of several equally good sandboxes is taken.
 	SandboxChoice policy.SandboxChoice `yaml:"sandbox-choice" default:"most-recent"`
 	// Placement is which node hosts a new sandbox.
-	Placement string `yaml:"placement" default:"spread" words:"policy.placements"`
+	Placement Policy[cluster.Placement] `yaml:"placement" default:"spread"`
 	// Scaling is how many sandboxes each function has.
 	Scaling Scaling `yaml:"scaling"`
-	// KeepAlive is how long an idle sandbox stays.
-	KeepAlive time.Duration `yaml:"keep-alive" default:"10m" also:"unlimited" range:"0s.."`
+	// KeepAlive is how long an idle sandbox stays: a time, or a policy.
+	KeepAlive Policy[policy.Keeping] `yaml:"keep-alive" default:"10m"`
 	// Concurrency is how many invocations one sandbox serves at a time.
 	Concurrency int `yaml:"concurrency" default:"1" range:"1..1000000"`
 	// QueueLimit is how many invocations may wait in one queue.

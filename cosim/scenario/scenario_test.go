@@ -40,9 +40,11 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, scenario.Cluster{
 		Nodes:      []scenario.NodeGroup{{Name: "node", Count: 1, Cores: 2}},
 		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-		LoadBalancing: "first-available", SandboxChoice: policy.MostRecent, Placement: "spread",
-		Scaling:   scenario.Scaling{Kind: "concurrency", Max: cluster.Unlimited},
-		KeepAlive: 10 * time.Minute, Concurrency: 1, QueueLimit: cluster.Unlimited,
+		LoadBalancing: scenario.Policy[policy.Balancing]{Name: "first-available", With: policy.Balancings()["first-available"]},
+		SandboxChoice: policy.MostRecent,
+		Placement:     scenario.Policy[cluster.Placement]{Name: "spread", With: policy.Placements()["spread"]},
+		Scaling:       scenario.Scaling{Kind: "concurrency", Max: cluster.Unlimited},
+		KeepAlive:     scenario.Policy[policy.Keeping]{Name: "fixed", With: policy.FixedTime{For: 10 * time.Minute}}, Concurrency: 1, QueueLimit: cluster.Unlimited,
 		ColdStart: scenario.ColdStart{Create: scenario.Stage{Measured: true}, Init: scenario.Stage{Measured: true}},
 	}, s.Cluster)
 	require.Equal(t, scenario.Fidelity{
@@ -95,7 +97,7 @@ func TestUnits(t *testing.T) {
 			require.NoError(t, err)
 			f := s.Workload.Functions[0]
 			got := map[string]any{
-				"cluster.keep-alive": s.Cluster.KeepAlive, "cluster.queue-limit": s.Cluster.QueueLimit,
+				"cluster.keep-alive": keptFor(s), "cluster.queue-limit": s.Cluster.QueueLimit,
 				"workload.functions[0].arrivals.rate": float64(f.Arrivals.Rate), "cluster.nodes[0].memory": int(s.Cluster.Nodes[0].Memory),
 				"workload.functions[0].service.busy": float64(f.Service.Busy), "fidelity.model.half-depth": s.Fidelity.Model.HalfDepth,
 				"workload.warm-up":          s.Workload.WarmUp.Of(s.Workload.Duration),
@@ -105,6 +107,11 @@ func TestUnits(t *testing.T) {
 			require.Equal(t, want, got[path])
 		})
 	}
+}
+
+func keptFor(s *scenario.Scenario) time.Duration {
+	fixed, _ := s.Cluster.KeepAlive.With.(policy.FixedTime)
+	return fixed.For
 }
 
 func TestOverrideSetsAllBeforeItChecks(t *testing.T) {

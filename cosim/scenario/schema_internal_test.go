@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/invopop/jsonschema"
 	"github.com/stretchr/testify/require"
+
+	"microcosm/cosim/policy"
 )
 
 // Update is the flag -update, for the tests in package scenario_test too.
@@ -24,6 +28,7 @@ func TestSchemaIsCurrent(t *testing.T) {
 	t.Parallel()
 	comments := jsonschema.Reflector{}
 	require.NoError(t, comments.AddGoComments("microcosm/cosim/scenario", "."))
+	require.NoError(t, comments.AddGoComments("microcosm/cosim/policy", "../policy"))
 	g := generator{t: t, comments: comments.CommentMap}
 	s := g.structure(reflect.TypeFor[Scenario]())
 	s.Version = "http://json-schema.org/draft-07/schema#"
@@ -77,7 +82,7 @@ func (g generator) comment(t reflect.Type, f field) string {
 	if len(f.index) > 1 {
 		t = t.Field(f.index[0]).Type
 	}
-	text, ok := g.comments["microcosm/cosim/scenario."+t.Name()+"."+of.Name]
+	text, ok := g.comments[t.PkgPath()+"."+t.Name()+"."+of.Name]
 	require.True(g.t, ok, "%s.%s has no comment", t.Name(), of.Name)
 	if rest, found := strings.CutPrefix(strings.Join(strings.Fields(text), " "), of.Name+" "); found {
 		return f.key + " " + rest
@@ -130,6 +135,9 @@ func (g generator) value(f field) *jsonschema.Schema {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if isPolicy(t) {
+		return g.policy(t)
+	}
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return text(durationPattern, "250us", "10m", "2d")
@@ -150,6 +158,37 @@ func (g generator) value(f field) *jsonschema.Schema {
 		return either(list(&jsonschema.Schema{Type: "string"}), &jsonschema.Schema{Type: "string"})
 	}
 	return g.basic(f, t)
+}
+
+// policy returns the schema of a choice among policies: a name, or one of them
+// with parameters.
+func (g generator) policy(t reflect.Type) *jsonschema.Schema {
+	all := reflect.Zero(t).Interface().(chosen).prototypes()
+	names := &jsonschema.Schema{}
+	choices := []*jsonschema.Schema{names}
+	if t == reflect.TypeFor[Policy[policy.Keeping]]() {
+		choices = append(choices, text(durationPattern, "10m"), &jsonschema.Schema{Const: "unlimited"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		names.Enum = append(names.Enum, name)
+		fields := parametersOf(all[name])
+		if len(fields) == 0 {
+			continue
+		}
+		of := all[name].Type()
+		s := &jsonschema.Schema{
+			Type: "object", Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema,
+			Description: g.comments[of.PkgPath()+"."+of.Name()], Required: []string{policyKey},
+		}
+		s.Properties.Set(policyKey, &jsonschema.Schema{Const: name})
+		for _, f := range fields {
+			p := g.value(f)
+			p.Description, p.Default = g.comment(of, f), g.standard(f)
+			s.Properties.Set(f.key, p)
+		}
+		choices = append(choices, s)
+	}
+	return either(choices...)
 }
 
 func list(items *jsonschema.Schema) *jsonschema.Schema {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 	"microcosm/functions"
 	"microcosm/loadgen"
@@ -48,7 +49,7 @@ type Function struct {
 	// Scaling overrides cluster.scaling.
 	Scaling *Scaling `yaml:"scaling"`
 	// KeepAlive overrides cluster.keep-alive.
-	KeepAlive *time.Duration `yaml:"keep-alive" also:"unlimited" range:"0s.."`
+	KeepAlive *Policy[policy.Keeping] `yaml:"keep-alive"`
 }
 
 // Measured returns the function of the catalog and its input class, both empty

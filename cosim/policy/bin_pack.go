@@ -1,0 +1,35 @@
+package policy
+
+import (
+	"math/rand/v2"
+
+	"microcosm/cosim/cluster"
+)
+
+// binPack takes the node with the least memory left that suffices (best fit);
+// nodes without a memory limit come last, by their number of sandboxes, most
+// first.
+type binPack struct{}
+
+// Choose implements cluster.Placement.
+func (binPack) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
+	best := -1
+	for i, n := range nodes {
+		if n.Fits(f.MemoryMiB()) && (best < 0 || tighter(n, nodes[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+func tighter(a, b *cluster.Node) bool {
+	freeA, limitedA := a.FreeMiB()
+	freeB, limitedB := b.FreeMiB()
+	if limitedA != limitedB {
+		return limitedA
+	}
+	if limitedA {
+		return freeA < freeB
+	}
+	return a.Sandboxes() > b.Sandboxes()
+}
