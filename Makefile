@@ -56,6 +56,11 @@ setup-images: ## install what building and booting images needs
 test: setup-test build ## prove it: all that needs neither image nor gem5
 	$(GO) test $(PACKAGES)
 
+.PHONY: test-gem5
+test-gem5: ## boot both ISAs in gem5 and measure two functions; says so where gem5 or the images are missing
+	MICROCOSM_TEST_GEM5=1 MICROCOSM_IMAGES=$(or $(MICROCOSM_IMAGES),$(abspath images/out)) \
+		$(GO) test -count=1 -v -timeout 60m -run '^TestRealGem5' ./gem5bridge/gem5
+
 .PHONY: setup-test
 setup-test: ## install what the tests need beyond Go, gcc and make
 	setup/install test

@@ -1,9 +1,6 @@
 package gem5_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,8 +14,6 @@ import (
 	"microcosm/gem5bridge/bridgetest"
 	"microcosm/gem5bridge/gem5"
 	"microcosm/gem5bridge/gem5/standin"
-	"microcosm/images"
-	"microcosm/images/isa"
 )
 
 const standInRole = "gem5 stand-in"
@@ -46,30 +41,11 @@ func program(t *testing.T) string {
 	return path
 }
 
-// guestImages writes images that hold every function of the catalog, none of
-// which could boot.
+// guestImages writes images for the stand-in.
 func guestImages(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	catalog, err := functions.Load()
-	require.NoError(t, err)
-	for _, i := range isa.All() {
-		folder := filepath.Join(root, i.String())
-		require.NoError(t, os.Mkdir(folder, 0o755))
-		part := func(name string) images.Part {
-			text := []byte(name + " of " + i.String())
-			require.NoError(t, os.WriteFile(filepath.Join(folder, name), text, 0o600))
-			sum := sha256.Sum256(text)
-			return images.Part{Name: name, Digest: "sha256:" + hex.EncodeToString(sum[:]), Bytes: int64(len(text))}
-		}
-		m := images.Manifest{ISA: i, Agent: "sha256:agent", Kernel: images.Kernel{Version: "6.1", ELF: part("vmlinux"), Image: part("Image"), Config: part("kernel.config")}, Disk: part("disk.img")}
-		for _, name := range append(catalog.Names(), servicetime.NullFunction) {
-			m.Functions = append(m.Functions, images.Part{Name: name, Digest: "sha256:" + name})
-		}
-		text, err := json.Marshal(m)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "manifest.json"), text, 0o600))
-	}
+	require.NoError(t, standin.Images(root))
 	return root
 }
 

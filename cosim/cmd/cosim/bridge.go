@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"microcosm/gem5bridge/gem5"
 	"microcosm/gem5bridge/host"
 )
 
@@ -13,6 +14,9 @@ func (a *app) bridgeCommand() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use: "host", Short: "Measure on this machine's own cores", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return host.Main() },
+	}, &cobra.Command{
+		Use: "gem5", Short: "Measure in gem5", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return gem5.Main() },
 	})
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"microcosm/functions"
+	"microcosm/gem5bridge/gem5"
 	"microcosm/results"
 	"microcosm/results/recorded"
 	"microcosm/setup"
@@ -67,7 +68,25 @@ func (a *app) examine(ctx context.Context, folder string) []finding {
 	list = append(list, a.examineStore(ctx)...)
 	list = append(list, examineCores())
 	list = append(list, a.examineFunctions(folder)...)
-	return append(list, a.examineBackend(ctx, folder))
+	list = append(list, a.examineBackend(ctx, folder))
+	return append(list, examineGem5(ctx))
+}
+
+// examineGem5 looks for gem5, which only detailed simulation needs.
+func examineGem5(ctx context.Context) finding {
+	program, err := gem5.Find(ctx, "")
+	var absent *gem5.NotFoundError
+	switch {
+	case errors.As(err, &absent):
+		return finding{"gem5", "note", absent.Why + ": nothing can be measured in detail", gem5.Remedy}
+	case err != nil:
+		return finding{"gem5", "note", err.Error(), gem5.Remedy}
+	}
+	ruby := "without Ruby"
+	if program.Ruby {
+		ruby = "with Ruby"
+	}
+	return finding{Check: "gem5", Status: "ok", Detail: fmt.Sprintf("%s, simulates %v, %s, %s (24.0.0.1 was tried)", program.Version, program.ISAs, ruby, program.Path)}
 }
 
 func (a *app) examineStore(ctx context.Context) []finding {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"microcosm/gem5bridge/gem5/standin"
 )
 
 // TestMain makes the test binary cosim itself where a test starts it as such: in
@@ -15,7 +17,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"cosim": main})
+	testscript.Main(m, map[string]func(){"cosim": main, "gem5": func() { os.Exit(standin.Main(os.Args[1:])) }})
 }
 
 // TestScripts runs the command line as a user does. A script whose name begins
@@ -30,6 +32,10 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// images FOLDER writes images for the stand-in of gem5.
+			"images": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(standin.Images(ts.MkAbs(args[0]))) },
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ROOT", root)
 			e.Setenv("MICROCOSM_FUNCTIONS", installed)

@@ -66,7 +66,7 @@ and must give the same bytes.`,
 	flags.BoolVar(&o.all, "all", false, "show every function, node and condition")
 	flags.StringVar(&o.manifest, "manifest", "", "write what a byte-identical rerun needs into this file")
 	flags.StringVar(&o.iat, "iat", "", "write the arrivals of the first replication into this folder, as In-Vitro's iatN.json")
-	flags.StringVar(&o.backend, "backend", "host", "who measures for execution.source ahead and inline")
+	flags.StringVar(&o.backend, "backend", "", "who measures for execution.source ahead and inline: host, gem5, or the path of a plugin (default: gem5 for its platforms, else host)")
 	flags.StringVar(&o.functions, "functions-dir", "", "folder of installed functions for execution.source ahead and inline")
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"microcosm/cosim/servicetime"
 	"microcosm/functions"
 	"microcosm/gem5bridge"
+	"microcosm/gem5bridge/gem5/platforms"
 	"microcosm/results"
 	"microcosm/setup"
 )
@@ -33,11 +35,16 @@ type campaign struct {
 	conditions []string
 	input      string
 	platform   string
+	overrides  map[string]string // of the platform's parameters
+	settings   map[string]string // of the back end
+	mix        []string          // who interleaves; empty: all that can run
+	workDir    string            // of the back end; empty: its choice
 	count      int
 	seed       uint64
 	deadline   time.Duration
 	slots      int
 	verify     string
+	missing    bool // only say what is missing
 }
 
 func (a *app) sampleCommand() *cobra.Command {
@@ -48,6 +55,12 @@ func (a *app) sampleCommand() *cobra.Command {
 		Long: `Measure functions in the given conditions until the store holds the wanted
 number of valid samples of each. What is stored already is not measured again,
 and every sample is stored as soon as it is measured.
+
+A platform of gem5 (cosim doctor says whether there is a gem5) is measured in
+gem5, this machine's own by the host back end. --override changes a parameter of
+the platform and is part of the key: --override l2.size=2MiB.
+
+With --missing, what the store lacks is listed and nothing is measured.
 
 With --verify recorded, one recorded key is drawn, measured again -n times, and
 tested against the record.`,
@@ -60,12 +73,17 @@ tested against the record.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&s.backend, "backend", "host", "who measures: host, or the path of a plugin")
+	flags.StringVar(&s.backend, "backend", "", "who measures: host, gem5, or the path of a plugin (default: gem5 for its platforms, else host)")
 	flags.StringVar(&s.functions, "functions-dir", "", "folder of installed functions (default: "+functionsVariable+", else functions beside cosim)")
 	flags.StringSliceVar(&s.names, "functions", nil, "functions of the catalog, comma-separated (default: all that can run here)")
 	flags.StringSliceVar(&s.conditions, "conditions", strings.Split(defaultConditions, ","), "conditions")
 	flags.StringVar(&s.input, "input", functions.DefaultClass, "input class")
 	flags.StringVar(&s.platform, "platform", "", "platform (default: the back end's only one)")
+	flags.StringToStringVar(&s.overrides, "override", nil, "parameters of the platform that differ, NAME=VALUE")
+	flags.StringToStringVar(&s.settings, "setting", nil, "settings of the back end, NAME=VALUE: gem5, images, checkpoints, hang")
+	flags.StringSliceVar(&s.mix, "mix", nil, "functions that interleave in lukewarm conditions (default: all that can run)")
+	flags.StringVar(&s.workDir, "work-dir", "", "folder for the back end's checkpoints and runs (default: its cache)")
+	flags.BoolVar(&s.missing, "missing", false, "list what the store lacks of what is asked, and measure nothing")
 	flags.IntVarP(&s.count, "n", "n", 30, "valid samples wanted of each function and condition")
 	flags.Uint64Var(&s.seed, "seed", 1, "seed of the campaign")
 	flags.DurationVar(&s.deadline, "deadline", 10*time.Second, "of one invocation")
@@ -89,19 +107,21 @@ func (a *app) connect(ctx context.Context, s campaign) (*measurer, error) {
 	if err != nil {
 		return nil, err
 	}
-	command, err := backendCommand(s.backend)
+	command, err := backendCommand(s)
 	if err != nil {
 		return nil, err
 	}
 	root, err := functionsFolder(s.functions)
-	if err != nil {
+	if err != nil && !inGem5(s) { // its images bring their own
 		return nil, err
 	}
 	simulator, err := gem5bridge.Connect(ctx, gem5bridge.Config{Command: command, Log: a.log})
 	if err != nil {
 		return nil, err
 	}
-	m := &measurer{simulator: simulator, catalog: catalog, setup: gem5bridge.Setup{Platform: s.platform, Functions: root}}
+	m := &measurer{simulator: simulator, catalog: catalog, setup: gem5bridge.Setup{
+		Platform: s.platform, Functions: root, Overrides: s.overrides, Settings: s.settings, WorkDir: s.workDir,
+	}}
 	m.description, err = simulator.Describe(ctx, m.setup)
 	if err != nil {
 		return nil, errors.Join(err, simulator.Close())
@@ -121,18 +141,27 @@ func (a *app) logNotes(m *measurer) {
 	}
 }
 
-func backendCommand(backend string) ([]string, error) {
-	if backend != "host" {
-		if _, err := os.Stat(backend); err != nil {
-			return nil, usage("back end %q: want host, or the path of a plugin: %w", backend, err)
+// inGem5 says whether gem5 is to measure: it was named, or its platform was.
+func inGem5(s campaign) bool {
+	return s.backend == "gem5" || s.backend == "" && slices.Contains(platforms.Names(), s.platform)
+}
+
+func backendCommand(s campaign) ([]string, error) {
+	part := "host"
+	switch {
+	case inGem5(s):
+		part = "gem5"
+	case s.backend != "" && s.backend != "host":
+		if _, err := os.Stat(s.backend); err != nil {
+			return nil, usage("back end %q: want host, gem5, or the path of a plugin: %w", s.backend, err)
 		}
-		return []string{backend}, nil
+		return []string{s.backend}, nil
 	}
 	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
-	return []string{self, "bridge", "host"}, nil
+	return []string{self, "bridge", part}, nil
 }
 
 func functionsFolder(named string) (string, error) {
@@ -169,7 +198,7 @@ func (m *measurer) key(function, input string, condition servicetime.Condition) 
 	if err != nil {
 		return servicetime.Key{}, usageError{err}
 	}
-	image, err := f.Digest(m.setup.Functions)
+	image, err := m.image(f)
 	if err != nil {
 		return servicetime.Key{}, err
 	}
@@ -177,6 +206,19 @@ func (m *measurer) key(function, input string, condition servicetime.Condition) 
 		Function: function, Image: image, Input: input, Condition: condition,
 		Platform: m.platform.Name, PlatformDigest: m.platform.Digest, Stack: m.description.Stack,
 	}, nil
+}
+
+// image returns the digest of a function's image: the back end's own, or of what
+// is installed.
+func (m *measurer) image(f *functions.Function) (string, error) {
+	if m.description.Images == nil {
+		return f.Digest(m.setup.Functions)
+	}
+	digest, there := m.description.Images[f.Name]
+	if !there {
+		return "", usage("%s is not in the images of the back end %s: build them with it (make -C images)", f.Name, m.description.Backend)
+	}
+	return digest, nil
 }
 
 // runnable lists the functions that the back end can start here: installed, with
@@ -188,15 +230,24 @@ func (m *measurer) runnable() []string {
 		if err != nil || name == servicetime.NullFunction || len(f.Dependencies) > 0 {
 			continue
 		}
-		argv, _, err := f.Command(m.setup.Functions, 1)
-		if err != nil {
-			continue
-		}
-		if _, err := setup.Find(argv[0]); err == nil {
+		if m.startable(f) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// startable says whether the back end can start the function.
+func (m *measurer) startable(f *functions.Function) bool {
+	if m.description.Images != nil {
+		return m.description.Images[f.Name] != ""
+	}
+	argv, _, err := f.Command(m.setup.Functions, 1)
+	if err != nil {
+		return false
+	}
+	_, err = setup.Find(argv[0])
+	return err == nil
 }
 
 func parseConditions(words []string) ([]servicetime.Condition, error) {
@@ -239,6 +290,9 @@ func (a *app) sample(ctx context.Context, s campaign) error {
 		cells, err := a.missing(ctx, store, m, s, names, conditions)
 		if err != nil {
 			return err
+		}
+		if s.missing {
+			return a.printMissing(m, cells, s.count)
 		}
 		if len(cells) == 0 {
 			fmt.Fprintf(a.err, "nothing to measure: %s holds %d valid samples of everything asked\n", store.Path(), s.count)
@@ -291,9 +345,13 @@ func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s 
 	}
 	progress := a.progress("samples", total)
 	defer progress.finish()
+	mix := s.mix
+	if len(mix) == 0 {
+		mix = m.runnable()
+	}
 	job := gem5bridge.Job{
 		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
-		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: m.runnable()},
+		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: mix},
 	}
 	tally := map[servicetime.Status]int{}
 	for sample, err := range m.simulator.Sample(ctx, job, nil) {
