@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,8 +18,10 @@ import (
 	"microcosm/images"
 	"microcosm/images/cache"
 	"microcosm/images/ext4"
+	"microcosm/images/guest/job"
 	"microcosm/images/isa"
 	"microcosm/images/qemu"
+	"microcosm/images/trial"
 )
 
 // guest returns what the tests of real guests build and boot with. They need a
@@ -203,6 +207,73 @@ func TestGuestWithoutAnAgentPanicsAndSaysSo(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, qemu.Panicked, result.Verdict)
 	require.Contains(t, err.Error(), "Kernel panic - not syncing: Requested init /missing failed")
+}
+
+// misbehaving stages functions that fail in every way there is, beside one that
+// does not and the empty call.
+func misbehaving(t *testing.T, i isa.ISA) (dir string, names []string) {
+	t.Helper()
+	dir = t.TempDir()
+	program := filepath.Join(t.TempDir(), "misbehave")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./testdata/misbehave")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+i.GoArch())
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	binary, err := os.ReadFile(program)
+	require.NoError(t, err)
+	for _, name := range []string{"dies", "hangs", "honest", "null", "stillborn", "unready", "wrong"} {
+		at := filepath.Join(dir, "functions", name)
+		put := func(path, text string, perm os.FileMode) {
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(at, path)), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(at, path), []byte(text), perm))
+		}
+		put("root/function/misbehave", string(binary), 0o755)
+		put("function.json", fmt.Sprintf(`{"layers":["skeleton"],"args":["/function/misbehave",%q,"--addr","127.0.0.1","--port","{port}"],"port":50051}`, name), 0o644)
+		if name == "null" { // the catalog has it
+			continue
+		}
+		names = append(names, name)
+		put("function.yaml", fmt.Sprintf(`name: %s
+runtime: native
+port: 50051
+service: helloworld.Greeter
+method: SayHello
+memoryMiB: 64
+command: ["{dir}/misbehave", %s]
+inputs: {default: {request: {name: Ann}}}
+reply: {fields: {message: {equals: Hello Ann}}}
+`, name, name), 0o644)
+	}
+	return dir, names
+}
+
+func TestGuestsFunctionsThatMisbehaveAreReported(t *testing.T) {
+	o := guest(t)
+	var names []string
+	o.Agent = "./guest/cmd/agent"
+	o.Staged, names = misbehaving(t, o.ISA)
+	build(t, o)
+	report, err := trial.Run(context.Background(), trial.Options{
+		Image: o, Functions: names, Deadline: 30 * time.Minute,
+		Deadlines: job.Deadlines{Create: job.Duration(time.Minute), Ready: job.Duration(30 * time.Second), Call: job.Duration(15 * time.Second)},
+	})
+	var failed *trial.FailedError
+	require.ErrorAs(t, err, &failed)
+	t.Log(err)
+	for _, want := range []string{
+		"dies failed cold: dies (default, call 0): it died during the call", "dies: out of luck", "exit status 3",
+		"hangs failed warm: hangs (default, call 0): no reply after 15s",
+		"stillborn failed cold: init stillborn: it ended before it was ready", "stillborn: no configuration",
+		"unready failed cold: init unready: init not done after 30s", "unready: still thinking",
+		`wrong failed lukewarm: wrong (default, call 0): wrong: class default, seed 1, call 0`,
+		"the end of the console:",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	for _, outcome := range report.Outcomes {
+		require.Equal(t, outcome.Function == "honest", outcome.Passed(), "%s %s", outcome.Function, outcome.Mode)
+	}
+	require.Len(t, report.Outcomes, 3*len(names))
 }
 
 func TestGuestBootCost(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"microcosm/cosim/servicetime"
 	"microcosm/images/guest/job"
 )
 
@@ -30,29 +31,30 @@ var Deadlines = job.Deadlines{
 	Create: job.Duration(3 * time.Minute), Ready: job.Duration(8 * time.Minute), Call: job.Duration(3 * time.Minute),
 }
 
-// Plan returns the job that tries the functions, three steps each in the order
-// of Modes.
-func Plan(functions []string, deadlines job.Deadlines) job.Job {
+// Plan returns the job that tries the functions, with a step each for the modes of
+// Modes, in order. present are the functions that the image has; where there is
+// none to run in between, a function is not tried lukewarm.
+func Plan(functions, present []string, deadlines job.Deadlines) job.Job {
 	j := job.Job{Format: job.Format, ID: "trial", Seed: 1, Then: job.Off, Deadlines: deadlines}
 	for _, f := range functions {
-		mix := mixFor(f, functions)
 		j.Steps = append(j.Steps,
 			job.Step{Mode: job.Cold, Function: f, Count: coldCalls},
 			job.Step{Mode: job.Warm, Function: f, Warmup: warmups, Count: warmCalls},
-			job.Step{Mode: job.Lukewarm, Function: f, Warmup: 1, Count: lukeCalls, K: lukewarmK, Mix: mix},
 		)
+		if mix := mixFor(f, present); len(mix.Functions) > 0 {
+			j.Steps = append(j.Steps, job.Step{Mode: job.Lukewarm, Function: f, Warmup: 1, Count: lukeCalls, K: lukewarmK, Mix: mix})
+		}
 	}
 	return j
 }
 
-// mixFor returns who interleaves with f: those of mixed that are there, else
-// all that are there, and always another than f. A function that is alone has
-// the empty call between its own.
-func mixFor(f string, functions []string) job.Mix {
+// mixFor returns who interleaves with f: those of mixed that are present, else
+// the empty call, else all that are.
+func mixFor(f string, present []string) job.Mix {
 	mix := job.Mix{Name: "trial"}
-	for _, among := range [][]string{mixed, functions, {"null"}} {
+	for _, among := range [][]string{mixed, {servicetime.NullFunction}, present} {
 		for _, other := range among {
-			if other != f && (slices.Contains(functions, other) || other == "null") {
+			if other != f && slices.Contains(present, other) {
 				mix.Functions = append(mix.Functions, job.Target{Function: other})
 			}
 		}

@@ -71,18 +71,20 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if len(o.Functions) == 0 {
-		for _, f := range m.Functions {
-			o.Functions = append(o.Functions, f.Name)
-		}
+	present := make([]string, len(m.Functions))
+	for i, f := range m.Functions {
+		present[i] = f.Name
+	}
+	if len(present) == 0 {
+		return Report{}, errors.New("the image holds no functions")
 	}
 	if len(o.Functions) == 0 {
-		return Report{}, errors.New("the image holds no functions")
+		o.Functions = present
 	}
 	if o.Deadlines == (job.Deadlines{}) {
 		o.Deadlines = Deadlines
 	}
-	j := Plan(o.Functions, o.Deadlines)
+	j := Plan(o.Functions, present, o.Deadlines)
 	text, err := job.Marshal(j)
 	if err != nil {
 		return Report{}, err

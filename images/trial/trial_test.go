@@ -159,8 +159,8 @@ func TestInstructionsAreThoseOfTheMedianCall(t *testing.T) {
 		at[0] += 100
 	}
 	fmt.Fprintf(&counts, "total %d %d\n", at[0], at[1])
-	count := func(o *trial.Options) { o.Count = true }
-	report, _, err := try(t, guest{console: c.end(), counts: counts.String()}.boots(t, "alpha"), count)
+	count := func(o *trial.Options) { o.Count, o.Functions = true, []string{"alpha"} }
+	report, _, err := try(t, guest{console: c.end(), counts: counts.String()}.boots(t, "alpha", "beta"), count)
 	require.NoError(t, err)
 	var got [][2]uint64
 	for _, o := range report.Outcomes {
@@ -169,7 +169,7 @@ func TestInstructionsAreThoseOfTheMedianCall(t *testing.T) {
 	require.Equal(t, [][2]uint64{{7, 5000}, {3, 20}, {5, 50}}, got, "cold, warm, lukewarm")
 
 	short := strings.Replace(counts.String(), "begin 1000 1000\nend 1007 6000\n", "", 1)
-	_, _, err = try(t, guest{console: c.text.String(), counts: short}.boots(t, "alpha"), count)
+	_, _, err = try(t, guest{console: c.text.String(), counts: short}.boots(t, "alpha", "beta"), count)
 	require.ErrorContains(t, err, "5 calls were counted, the records tell of 6")
 }
 
@@ -249,7 +249,7 @@ func TestWhatCannotBeTried(t *testing.T) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	names := []string{"fibonacci-go", "geo", "user"}
-	j := trial.Plan(names, trial.Deadlines)
+	j := trial.Plan(names, names, trial.Deadlines)
 	require.NoError(t, j.Check())
 	require.Len(t, j.Steps, 9)
 	for i, s := range j.Steps {
@@ -260,11 +260,23 @@ func TestPlan(t *testing.T) {
 			require.Contains(t, names, other.Function)
 		}
 	}
-	require.Equal(t, []job.Target{{Function: "fibonacci-go"}, {Function: "user"}}, j.Steps[5].Mix.Functions)
-
-	alone := trial.Plan([]string{"geo"}, job.Deadlines{})
+	for _, c := range []struct {
+		name         string
+		present, mix []string
+	}{
+		{"some of each runtime, where they are", names, []string{"fibonacci-go", "user"}},
+		{"else the empty call", []string{"geo", "null", "other"}, []string{"null"}},
+		{"else all others", []string{"geo", "one", "two"}, []string{"one", "two"}},
+	} {
+		j := trial.Plan([]string{"geo"}, c.present, job.Deadlines{})
+		require.NoError(t, j.Check(), c.name)
+		var mix []string
+		for _, f := range j.Steps[2].Mix.Functions {
+			mix = append(mix, f.Function)
+		}
+		require.Equal(t, c.mix, mix, c.name)
+	}
+	alone := trial.Plan([]string{"geo"}, []string{"geo"}, job.Deadlines{})
 	require.NoError(t, alone.Check())
-	require.Equal(t, []job.Target{{Function: "null"}}, alone.Steps[2].Mix.Functions)
-	strangers := trial.Plan([]string{"one", "two"}, job.Deadlines{})
-	require.Equal(t, []job.Target{{Function: "two"}}, strangers.Steps[2].Mix.Functions)
+	require.Len(t, alone.Steps, 2, "nobody is there to make it lukewarm")
 }
