@@ -25,19 +25,19 @@ type server struct {
 }
 
 func main() {
-	serve.MainAfter(hotel.Port, func(ctx context.Context) ([]serve.Service, error) {
-		store, err := hotel.OpenStore(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range hotel.Profiles() {
-			if err := store.Put(ctx, collection, h.GetId(), h); err != nil {
-				return nil, err
-			}
-		}
-		s := &server{store, hotel.OpenCache()}
-		return []serve.Service{{Name: "profile.Profile", Methods: []grpc.MethodDesc{serve.Unary("GetProfiles", s.getProfiles)}}}, nil
+	hotel.MainCached("profile.Profile", load, func(store *hotel.Store, cache *memcache.Client) []grpc.MethodDesc {
+		s := &server{store, cache}
+		return []grpc.MethodDesc{serve.Unary("GetProfiles", s.getProfiles)}
 	})
+}
+
+func load(ctx context.Context, store *hotel.Store) error {
+	for _, h := range hotel.Profiles() {
+		if err := store.Put(ctx, collection, h.GetId(), h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) getProfiles(ctx context.Context, q *pb.Request) (*pb.Result, error) {

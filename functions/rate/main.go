@@ -26,19 +26,19 @@ type server struct {
 }
 
 func main() {
-	serve.MainAfter(hotel.Port, func(ctx context.Context) ([]serve.Service, error) {
-		store, err := hotel.OpenStore(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, plan := range hotel.Plans() {
-			if err := store.Put(ctx, collection, plan.GetHotelId(), []*pb.RatePlan{plan}); err != nil {
-				return nil, err
-			}
-		}
-		s := &server{store, hotel.OpenCache()}
-		return []serve.Service{{Name: "rate.Rate", Methods: []grpc.MethodDesc{serve.Unary("GetRates", s.getRates)}}}, nil
+	hotel.MainCached("rate.Rate", load, func(store *hotel.Store, cache *memcache.Client) []grpc.MethodDesc {
+		s := &server{store, cache}
+		return []grpc.MethodDesc{serve.Unary("GetRates", s.getRates)}
 	})
+}
+
+func load(ctx context.Context, store *hotel.Store) error {
+	for _, plan := range hotel.Plans() {
+		if err := store.Put(ctx, collection, plan.GetHotelId(), []*pb.RatePlan{plan}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) getRates(ctx context.Context, q *pb.Request) (*pb.Result, error) {

@@ -28,24 +28,18 @@ type server struct {
 }
 
 func main() {
-	serve.MainAfter(hotel.Port, func(ctx context.Context) ([]serve.Service, error) {
-		s := &server{cache: hotel.OpenCache()}
-		if err := s.load(ctx); err != nil {
-			return nil, err
-		}
-		return []serve.Service{{Name: "reservation.Reservation", Methods: []grpc.MethodDesc{
+	hotel.MainCached("reservation.Reservation", load, func(store *hotel.Store, cache *memcache.Client) []grpc.MethodDesc {
+		s := &server{store, cache}
+		return []grpc.MethodDesc{
 			serve.Unary("CheckAvailability", s.checkAvailability),
 			serve.Unary("MakeReservation", s.makeReservation),
-		}}}, nil
+		}
 	})
 }
 
-func (s *server) load(ctx context.Context) (err error) {
-	if s.store, err = hotel.OpenStore(ctx); err != nil {
-		return err
-	}
+func load(ctx context.Context, store *hotel.Store) error {
 	for n := 1; n <= hotel.Number; n++ {
-		if err := s.store.Put(ctx, collection, strconv.Itoa(n), hotel.Rooms(n)); err != nil {
+		if err := store.Put(ctx, collection, strconv.Itoa(n), hotel.Rooms(n)); err != nil {
 			return err
 		}
 	}
@@ -53,10 +47,10 @@ func (s *server) load(ctx context.Context) (err error) {
 	list := night{taken.Hotel, taken.In, taken.Out}.list()
 	there := 0
 	count := func([]byte) error { there++; return nil }
-	if err := s.store.List(ctx, list, count); err != nil || there > 0 {
+	if err := store.List(ctx, list, count); err != nil || there > 0 {
 		return err
 	}
-	return s.store.Append(ctx, map[string]any{list: taken})
+	return store.Append(ctx, map[string]any{list: taken})
 }
 
 // night is one night in one hotel.

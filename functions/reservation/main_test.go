@@ -4,8 +4,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"microcosm/functions/internal/dbtest"
+	"microcosm/functions/internal/hotel"
+	"microcosm/functions/internal/memcache"
+	pb "microcosm/functions/proto/reservationpb"
 )
 
 func TestNights(t *testing.T) {
@@ -29,4 +35,44 @@ func TestNights(t *testing.T) {
 		_, err := nights("7", dates[0], dates[1])
 		require.Equal(t, codes.InvalidArgument, status.Code(err), dates)
 	}
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRoomsAreTakenUntilNoneIsLeft(t *testing.T) {
+	t.Parallel()
+	db, cached := dbtest.Redis(t), dbtest.Memcached(t)
+	store, err := hotel.OpenStoreAt(t.Context(), db.Addr)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	s := &server{store, memcache.New(cached.Addr)}
+	t.Cleanup(s.cache.Close)
+	for range 2 { // the second time everything is there
+		require.NoError(t, load(t.Context(), store))
+	}
+	require.Equal(t, 1, db.Asked("RPUSH"), "the one reservation that there is from the beginning")
+
+	request := func(rooms int) *pb.Request {
+		return &pb.Request{CustomerName: "Ann", HotelId: []string{"7"}, InDate: "2030-01-01", OutDate: "2030-01-03", RoomNumber: int32(rooms)}
+	}
+	all := hotel.Rooms(7)
+	free, err := s.checkAvailability(t.Context(), request(all))
+	require.NoError(t, err)
+	require.Equal(t, []string{"7"}, free.GetHotelId())
+	made, err := s.makeReservation(t.Context(), request(all-1))
+	require.NoError(t, err)
+	require.Equal(t, []string{"7"}, made.GetHotelId())
+	require.Equal(t, 3, db.Asked("RPUSH"), "one for each night")
+	made, err = s.makeReservation(t.Context(), request(2))
+	require.NoError(t, err)
+	require.Empty(t, made.GetHotelId(), "one is left")
+	free, err = s.checkAvailability(t.Context(), request(1))
+	require.NoError(t, err)
+	require.Equal(t, []string{"7"}, free.GetHotelId())
+	_, err = s.makeReservation(t.Context(), &pb.Request{})
+	require.Equal(t, codes.InvalidArgument, status.Code(err))
+	unknown := request(1)
+	unknown.HotelId = []string{"9999"}
+	_, err = s.checkAvailability(t.Context(), unknown)
+	require.Equal(t, codes.NotFound, status.Code(err))
 }

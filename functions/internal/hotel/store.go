@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 
+	"google.golang.org/grpc"
+
 	"microcosm/functions/internal/memcache"
 	"microcosm/functions/internal/redis"
+	"microcosm/functions/internal/serve"
 )
 
 // Port is where hotel functions listen: vSwarm's.
@@ -23,13 +26,36 @@ type Store struct {
 
 // OpenStore connects to the database that DB_ADDR names and waits until it answers.
 func OpenStore(ctx context.Context) (*Store, error) {
-	db, err := redis.Open(ctx, cmp.Or(os.Getenv("DB_ADDR"), "127.0.0.1:6379"))
+	return OpenStoreAt(ctx, cmp.Or(os.Getenv("DB_ADDR"), "127.0.0.1:6379"))
+}
+
+// OpenStoreAt is OpenStore for the database at host:port.
+func OpenStoreAt(ctx context.Context, addr string) (*Store, error) {
+	db, err := redis.Open(ctx, addr)
 	return &Store{db}, err
 }
+
+// Close closes the connections that nobody uses.
+func (s *Store) Close() { s.db.Close() }
 
 // OpenCache returns the cache that MEMCACHED_ADDR names.
 func OpenCache() *memcache.Client {
 	return memcache.New(cmp.Or(os.Getenv("MEMCACHED_ADDR"), "127.0.0.1:11211"))
+}
+
+// MainCached serves, until SIGTERM, a service whose documents lie in a database behind
+// a cache: load fills the database before methods are served.
+func MainCached(service string, load func(context.Context, *Store) error, methods func(*Store, *memcache.Client) []grpc.MethodDesc) {
+	serve.MainAfter(Port, func(ctx context.Context) ([]serve.Service, error) {
+		store, err := OpenStore(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := load(ctx, store); err != nil {
+			return nil, err
+		}
+		return []serve.Service{{Name: service, Methods: methods(store, OpenCache())}}, nil
+	})
 }
 
 // Put stores a document unless its id is taken: one question to the database, as

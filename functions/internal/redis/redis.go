@@ -4,22 +4,20 @@
 package redis
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
+
+	"microcosm/functions/internal/pool"
 )
 
 // ErrNil is the error of a value that is not there.
 var ErrNil = errors.New("redis: nil")
 
 const (
-	idle      = 8               // connections kept when nobody uses them
-	timeout   = 2 * time.Second // of a batch of commands
 	maxDepth  = 4
 	maxLength = 64 << 20         // of a reply's text, in bytes, or elements
 	patience  = 30 * time.Second // with a server that is still starting
@@ -27,19 +25,11 @@ const (
 )
 
 // A Client asks one server. Safe for concurrent use.
-type Client struct {
-	addr string
-	free chan *conn
-}
-
-type conn struct {
-	net.Conn
-	r *bufio.Reader
-}
+type Client struct{ pool *pool.Pool }
 
 // Open connects to host:port and waits for a server that is still starting.
 func Open(ctx context.Context, addr string) (*Client, error) {
-	c := &Client{addr: addr, free: make(chan *conn, idle)}
+	c := &Client{pool.New(addr)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -66,51 +56,30 @@ func (c *Client) Do(ctx context.Context, command ...string) ([]string, error) {
 }
 
 // Batch sends all commands before it reads the first reply.
-func (c *Client) Batch(ctx context.Context, commands ...[]string) ([][]string, error) {
-	conn, err := c.conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	replies, err := conn.batch(commands)
-	var refused serverError
-	if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNil) {
-		return nil, errors.Join(fmt.Errorf("redis at %s: %w", c.addr, err), conn.Close())
-	}
-	select {
-	case c.free <- conn:
-	default:
-		err = errors.Join(err, conn.Close())
+func (c *Client) Batch(ctx context.Context, commands ...[]string) (replies [][]string, err error) {
+	err = c.pool.Do(ctx, func(on *pool.Conn) (err error) {
+		replies, err = conn{on}.batch(commands)
+		return err
+	}, answered)
+	if err != nil && !answered(err) {
+		return nil, fmt.Errorf("redis at %s: %w", c.pool.Addr(), err)
 	}
 	return replies, err
 }
 
+// answered reports whether an error is the server's answer.
+func answered(err error) bool {
+	var refused serverError
+	return errors.As(err, &refused) || errors.Is(err, ErrNil)
+}
+
 // Close closes the connections that nobody uses.
-func (c *Client) Close() {
-	for {
-		select {
-		case conn := <-c.free:
-			_ = conn.Close() // nothing was written that could be lost
-		default:
-			return
-		}
-	}
-}
+func (c *Client) Close() { c.pool.Close() }
 
-func (c *Client) conn(ctx context.Context) (*conn, error) {
-	select {
-	case conn := <-c.free:
-		return conn, conn.SetDeadline(time.Now().Add(timeout))
-	default:
-	}
-	d := net.Dialer{Timeout: timeout}
-	nc, err := d.DialContext(ctx, "tcp", c.addr)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{nc, bufio.NewReader(nc)}, nc.SetDeadline(time.Now().Add(timeout))
-}
+// conn speaks RESP on a connection.
+type conn struct{ *pool.Conn }
 
-func (c *conn) batch(commands [][]string) ([][]string, error) {
+func (c conn) batch(commands [][]string) ([][]string, error) {
 	var text []byte
 	for _, command := range commands {
 		text = fmt.Appendf(text, "*%d\r\n", len(command))
@@ -125,8 +94,7 @@ func (c *conn) batch(commands [][]string) ([][]string, error) {
 	var first error // all replies have to be read, whatever is wrong with one
 	for i := range commands {
 		reply, err := c.reply(maxDepth)
-		var refused serverError
-		if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNil) {
+		if err != nil && !answered(err) {
 			return nil, err
 		}
 		if first == nil {
@@ -143,8 +111,8 @@ type serverError string
 func (e serverError) Error() string { return "redis: " + string(e) }
 
 // reply reads one reply; lists within it at most depth deep, flattened.
-func (c *conn) reply(depth int) ([]string, error) {
-	line, err := c.r.ReadString('\n')
+func (c conn) reply(depth int) ([]string, error) {
+	line, err := c.R.ReadString('\n')
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +135,7 @@ func (c *conn) reply(depth int) ([]string, error) {
 	}
 	if kind == '$' {
 		text := make([]byte, n+2)
-		if _, err := io.ReadFull(c.r, text); err != nil {
+		if _, err := io.ReadFull(c.R, text); err != nil {
 			return nil, err
 		}
 		return []string{string(text[:n])}, nil
