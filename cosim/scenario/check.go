@@ -3,7 +3,6 @@ package scenario
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -104,19 +103,18 @@ func (t *Trace) check(r *reader, p place) {
 	if !r.sound(p, "format", "path") || t.Format == trace.InvalidFormat || t.Path == "" {
 		return
 	}
+	if t.Format == trace.Azure2019 {
+		t.checkSlots(r, p)
+	}
 	c, full := p.child("path"), resolve(r.folder, t.Path)
 	switch {
 	case t.Format == trace.Azure2021:
 		r.checkFile(c, t.Path)
 	case !exists(full):
 		r.wrong(c, "there is no %s: check the path, which is relative to the scenario's folder", full)
-	case t.Format == trace.Azure2019:
-		for _, name := range azure2019Files {
-			if file := filepath.Join(full, name); !exists(file) && !exists(file+".gz") {
-				r.wrong(c, "there is no %s, with or without .gz: an azure2019 trace is a folder with %s", file, strings.Join(azure2019Files, ", "))
-			}
-		}
-		t.checkSlots(r, p)
+	}
+	if err := trace.CheckHeaders(t.Format, full); err != nil {
+		r.wrongs(c, split(err)...)
 	}
 }
 

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"microcosm/cosim/des"
@@ -124,11 +125,11 @@ func override[T any](value, with *T) {
 // demandTrace adds the functions of the trace.
 func (s *Scenario) demandTrace(d *Demand) error {
 	t := s.Workload.Trace
-	w, err := trace.Read(t.Format, resolve(s.origin.folder(), t.Path), t.options())
+	w, err := s.origin.traces.get(t.Format, resolve(s.origin.folder(), t.Path), t.options())
 	if err != nil {
 		return fmt.Errorf("read workload.trace: %w", err)
 	}
-	d.Horizon, d.Warnings, d.Terminating = w.Horizon, w.Warnings, true
+	d.Horizon, d.Warnings, d.Terminating = w.Horizon, slices.Clone(w.Warnings), true
 	for _, f := range w.Functions {
 		of := s.base(f.Name)
 		of.Traced, of.Arrivals, of.ExpectedInvocations = true, f.Source, f.ExpectedInvocations

@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,28 +125,84 @@ func TestDemandOfATraceAndMore(t *testing.T) {
 	require.Less(t, last[len(last)-1].At, d.Horizon, "the trace's horizon is everyone's")
 }
 
-func TestDemandShowsTheTracesMistakes(t *testing.T) {
+// TestMistakesOfATrace: what its headers lack is told with the scenario's own
+// mistakes, what its rows lack when they are read.
+func TestMistakesOfATrace(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	write := func(name, text string) string {
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
-		return text
 	}
 	write("header.csv", "app,function,end\na,b,1\n")
+	write("empty.csv", "")
+	write("pointer.csv", "version https://git-lfs.github.com/spec/v1\n")
 	write("row.csv", "app,func,end_timestamp,duration\na,f,1,soon\n")
 	write("cut.csv.gz", "\x1f\x8b\x08\x00\x00\x00\x00\x00")
-	for file, want := range map[string]string{"header.csv": "header.csv:1", "row.csv": "row.csv:2", "cut.csv.gz": "cut.csv.gz"} {
-		text := []byte("cluster: {nodes: [{cores: 1}]}\nworkload: {trace: {format: azure2021, path: " + file + "}}\n")
-		s, err := scenario.Parse(filepath.Join(folder, "x.yaml"), text)
-		require.NoError(t, err)
-		_, err = s.Demand()
-		require.ErrorContains(t, err, want)
+	write("bad/invocations.csv", "HashOwner,HashApp,HashFunction,1,3\n")
+	write("bad/durations.csv", "HashOwner,HashApp,HashFunction,Count\n")
+	write("iat/iat1.json", "{}")
+	parse := func(format, path string) (*scenario.Scenario, error) {
+		text := "cluster: {nodes: [{cores: 0}]}\nworkload: {trace: {format: " + format + ", path: " + path + "}}\n"
+		if path == "row.csv" {
+			text = strings.Replace(text, "cores: 0", "cores: 1", 1)
+		}
+		return scenario.Parse(filepath.Join(folder, "x.yaml"), []byte(text))
 	}
+	for _, c := range []struct {
+		format, path string
+		says         []string
+	}{
+		{"azure2021", "header.csv", []string{"header.csv:1: the header has no columns func, end_timestamp, duration; it has app, function, end"}},
+		{"azure2021", "empty.csv", []string{"empty.csv: is empty"}},
+		{"azure2021", "pointer.csv", []string{"Git LFS pointer"}},
+		{"azure2021", "cut.csv.gz", []string{"cut.csv.gz"}},
+		{"azure2019", "bad", []string{"bad/invocations.csv:1: the header has no column 2", "bad/durations.csv:1: the header has no columns percentile_Average_0, ", "bad/memory.csv: no such file"}},
+		{"iat", "iat", []string{"iat0.json should follow"}},
+	} {
+		_, err := parse(c.format, c.path)
+		var mistakes *scenario.Mistakes
+		require.ErrorAs(t, err, &mistakes, c.path)
+		require.Len(t, mistakes.List, 1+len(c.says), "the scenario's own mistake too: %v", err)
+		for _, says := range c.says {
+			require.ErrorContains(t, err, says)
+		}
+	}
+	s, err := parse("azure2021", "row.csv")
+	require.NoError(t, err)
+	_, err = s.Demand()
+	require.ErrorContains(t, err, "row.csv:2")
 
-	s, err := scenario.Parse("tiny.yaml", []byte(tiny+"  warm-up: 1h\n"))
+	s, err = scenario.Parse("tiny.yaml", []byte(tiny+"  warm-up: 1h\n"))
 	require.NoError(t, err)
 	_, err = s.Demand()
 	require.ErrorContains(t, err, "make it shorter")
+}
+
+// TestATraceIsReadOnceForAllVariants: a file that changes while they run cannot
+// give them different arrivals.
+func TestATraceIsReadOnceForAllVariants(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	file := filepath.Join(folder, "trace.csv")
+	require.NoError(t, os.WriteFile(file, []byte("app,func,end_timestamp,duration\na,f,1,0.5\na,f,2,0.5\n"), 0o600))
+	s, err := scenario.Parse(filepath.Join(folder, "x.yaml"), []byte(`
+cluster: {nodes: [{cores: 1}]}
+workload: {trace: {format: azure2021, path: trace.csv}}
+factors:
+  - {name: cores, set: "cluster.nodes[0].cores", levels: [1, 2]}
+  - {name: part, set: workload.trace.duration, levels: [1500ms, 3s]}
+`))
+	require.NoError(t, err)
+	variants, err := s.Variants()
+	require.NoError(t, err)
+	require.Len(t, variants, 4)
+	calls := func(v scenario.Variant) int {
+		return len(arrivals(demand(t, v.Scenario).Functions[0].Arrivals.Stream(1), 1e6))
+	}
+	require.Equal(t, []int{1, 2}, []int{calls(variants[0]), calls(variants[1])})
+	require.NoError(t, os.WriteFile(file, []byte("app,func,end_timestamp,duration\na,f,1,0.5\n"), 0o600))
+	require.Equal(t, []int{1, 2}, []int{calls(variants[2]), calls(variants[3])})
 }
 
 func TestIdentityCountsTheTracesContent(t *testing.T) {
@@ -168,8 +225,15 @@ func TestIdentityCountsTheTracesContent(t *testing.T) {
 func TestIdentityOfATraceInAFolder(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	for _, name := range []string{"invocations.csv", "durations.csv", "memory.csv.gz", "notes.txt"} {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(name), 0o600))
+	for name, text := range map[string]string{
+		"invocations.csv": "HashOwner,HashApp,HashFunction,1\n",
+		"durations.csv": "HashOwner,HashApp,HashFunction,Count,percentile_Average_0,percentile_Average_1,percentile_Average_25," +
+			"percentile_Average_50,percentile_Average_75,percentile_Average_99,percentile_Average_100\n",
+		"memory.csv.gz": "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb_pct1,AverageAllocatedMb_pct5,AverageAllocatedMb_pct25," +
+			"AverageAllocatedMb_pct50,AverageAllocatedMb_pct75,AverageAllocatedMb_pct95,AverageAllocatedMb_pct99,AverageAllocatedMb_pct100\n",
+		"notes.txt": "notes",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 	}
 	s, err := scenario.Parse(filepath.Join(folder, "x.yaml"), []byte("cluster: {nodes: [{cores: 1}]}\nworkload: {trace: {format: azure2019, path: .}}\n"))
 	require.NoError(t, err)

@@ -11,9 +11,6 @@ import (
 	"regexp"
 )
 
-// azure2019Files make up a trace of that format, compressed or not.
-var azure2019Files = []string{"invocations.csv", "durations.csv", "memory.csv"}
-
 // traceFile matches the files that a trace in a folder consists of.
 var traceFile = regexp.MustCompile(`^((invocations|durations|memory)\.csv|iat\d+\.json)(\.gz)?$`)
 

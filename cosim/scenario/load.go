@@ -41,7 +41,7 @@ func (r Reader) Parse(name string, text []byte) (*Scenario, error) {
 	if root == nil {
 		return nil, &Mistakes{List: mistakes}
 	}
-	s, found := origin{name: name, catalog: catalog{r.Catalog}}.read(root)
+	s, found := origin{name: name, catalog: catalog{r.Catalog}, traces: &traces{}}.read(root)
 	if mistakes = append(mistakes, found...); len(mistakes) > 0 {
 		sortMistakes(mistakes)
 		return nil, &Mistakes{List: mistakes}
@@ -76,6 +76,7 @@ type origin struct {
 	name    string
 	root    *node
 	catalog catalog
+	traces  *traces // shared by all scenarios that stem from one file
 }
 
 // folder returns what relative paths are relative to.

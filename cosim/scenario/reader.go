@@ -60,9 +60,17 @@ func (p place) item(i int) place {
 
 // wrong notes a mistake unless the place has one already.
 func (r *reader) wrong(p place, format string, args ...any) {
-	if !r.reported[p.path] {
-		r.reported[p.path] = true
-		r.mistakes = append(r.mistakes, p.at().mistake(p.path, fmt.Sprintf(format, args...)))
+	r.wrongs(p, fmt.Errorf(format, args...))
+}
+
+// wrongs reports several things that are wrong with what stands at one place.
+func (r *reader) wrongs(p place, problems ...error) {
+	if r.reported[p.path] || len(problems) == 0 {
+		return
+	}
+	r.reported[p.path] = true
+	for _, problem := range problems {
+		r.mistakes = append(r.mistakes, p.at().mistake(p.path, problem.Error()))
 	}
 }
 

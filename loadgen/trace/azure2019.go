@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"microcosm/cosim/des"
@@ -54,6 +55,15 @@ var (
 		"AverageAllocatedMb_pct75", "AverageAllocatedMb_pct95", "AverageAllocatedMb_pct99", "AverageAllocatedMb_pct100",
 	}
 )
+
+// identityColumns name a function in all three files.
+var identityColumns = []string{"HashOwner", "HashApp", "HashFunction"}
+
+// profileColumns are those of durations.csv or memory.csv, the weight before the
+// percentiles.
+func profileColumns(weight string, percentiles []string) []string {
+	return slices.Concat(identityColumns, []string{weight}, percentiles)
+}
 
 // median is the position of rank .50 in both lists.
 const median = 3
@@ -108,7 +118,7 @@ func (r *azureReader) readInvocations(path string) {
 		return
 	}
 	defer t.close()
-	hashes, complete := t.columns("HashOwner", "HashApp", "HashFunction")
+	hashes, complete := t.columns(identityColumns...)
 	slots, numbered := t.numbered()
 	if !complete || !numbered || !r.cutWindow(t, len(slots)) {
 		return
@@ -185,11 +195,11 @@ func (r *azureReader) readProfiles(path, weight string, percentiles []string, of
 		return
 	}
 	defer t.close()
-	hashes, complete := t.columns("HashOwner", "HashApp", "HashFunction", weight)
-	columns, percentilesComplete := t.columns(percentiles...)
-	if !complete || !percentilesComplete {
+	columns, complete := t.columns(profileColumns(weight, percentiles)...)
+	if !complete {
 		return
 	}
+	hashes, columns := columns[:4], columns[4:]
 	for t.next() {
 		id := identity{owner: t.name(hashes[0]), app: t.name(hashes[1]), hash: t.name(hashes[2])}
 		if t.number(hashes[3]) == 0 && t.intact {

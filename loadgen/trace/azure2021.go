@@ -16,6 +16,8 @@ import (
 // which knows none: the mean of the 2019 trace, as In-Vitro takes it.
 const azure2021MemoryMiB = 200
 
+var callColumns = []string{"app", "func", "end_timestamp", "duration"}
+
 // started is one row of an Azure 2021 trace.
 type started struct {
 	at     des.Time
@@ -64,7 +66,7 @@ func (r *callsReader) read(path string) {
 		return
 	}
 	defer t.close()
-	columns, complete := t.columns("app", "func", "end_timestamp", "duration")
+	columns, complete := t.columns(callColumns...)
 	if !complete {
 		return
 	}

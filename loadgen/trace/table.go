@@ -77,19 +77,27 @@ func (t *table) readHeader() bool {
 	return true
 }
 
-// columns returns where the named columns are. It reports false, and notes each
-// missing one, where the header lacks any.
+// columns returns where the named columns are. It reports false, and notes which
+// are missing, where the header lacks any.
 func (t *table) columns(names ...string) ([]int, bool) {
-	list, complete := make([]int, len(names)), true
+	list := make([]int, len(names))
+	var missing []string
 	for i, name := range names {
 		index, found := t.indices[strings.ToLower(name)]
 		if !found {
-			t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column %s; it has %s", name, t.headerInShort())})
-			complete = false
+			missing = append(missing, name)
 		}
 		list[i] = index
 	}
-	return list, complete
+	if len(missing) == 0 {
+		return list, true
+	}
+	plural := ""
+	if len(missing) > 1 {
+		plural = "s"
+	}
+	t.mistakes.add(loadgen.FileError{File: t.path, Line: 1, Problem: fmt.Sprintf("the header has no column%s %s; it has %s", plural, strings.Join(missing, ", "), t.headerInShort())})
+	return list, false
 }
 
 func (t *table) headerInShort() string {
