@@ -25,19 +25,27 @@ const hostRole = "bridgetest: host"
 // behind. It makes the test binary a plugin when it was started as one of
 // plugins, and is called by TestMain, which must do nothing else.
 func Main(m goleak.TestingM, plugins map[string]func()) {
-	roles := maps.Clone(plugins)
-	roles[hostRole] = playHost
+	if !Play(plugins) {
+		goleak.VerifyTestMain(m)
+	}
+}
+
+// Play makes the test binary a plugin when it was started as one of plugins, and
+// reports whether it was. It is for a TestMain that has more to do than Main.
+func Play(plugins map[string]func()) bool {
 	role, playing := os.LookupEnv(roleVariable)
 	if !playing {
-		goleak.VerifyTestMain(m)
-		return
+		return false
 	}
+	roles := maps.Clone(plugins)
+	roles[hostRole] = playHost
 	play, known := roles[role]
 	if !known {
 		fmt.Fprintf(os.Stderr, "no role %q in this test binary\n", role)
 		os.Exit(1)
 	}
 	play()
+	return true
 }
 
 // Plugin returns how to start this test binary as the plugin of that name.

@@ -7,14 +7,19 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"microcosm/gem5bridge/bridgetest"
 	"microcosm/gem5bridge/gem5/standin"
 )
 
 // TestMain makes the test binary cosim itself where a test starts it as such: in
-// scripts, and as the plugin that cosim makes of its own program.
+// scripts, as the plugin that cosim makes of its own program, and as a plugin
+// that computes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "bridge" {
 		main()
+		return
+	}
+	if bridgetest.Play(roles) {
 		return
 	}
 	testscript.Main(m, map[string]func(){"cosim": main, "gem5": func() { os.Exit(standin.Main(os.Args[1:])) }})
