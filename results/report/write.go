@@ -102,10 +102,7 @@ func Write(dir string, r *experiment.Result, o WriteOptions) ([]string, error) {
 		names = append(names, formats[f].file)
 		texts[formats[f].file] = text.Bytes()
 	}
-	earlier := readAbout(filepath.Join(dir, aboutFile))
-	if earlier == nil || earlier.Scenario != r.Scenario || r.Scenario == "" {
-		earlier = nil
-	}
+	earlier := earlierOf(dir, r.Scenario)
 	if err := inTheWay(dir, texts, earlier, o.Force); err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
 	}
@@ -115,6 +112,38 @@ func Write(dir string, r *experiment.Result, o WriteOptions) ([]string, error) {
 	}
 	texts[aboutFile] = about
 	return replace(dir, append(names, aboutFile), texts)
+}
+
+// Check returns the error that Write would return for a result of the scenario
+// whose text differs from all that is in dir: it tells before a long run what
+// would be in the way of its report.
+func Check(dir, scenario string, o WriteOptions) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("write report: %s is not a directory: choose another one", dir)
+	}
+	wanted := o.Formats
+	if len(wanted) == 0 {
+		wanted = Formats()
+	}
+	texts := map[string][]byte{}
+	for _, f := range wanted {
+		if f != FormatInvalid && int(f) < len(formats) {
+			texts[formats[f].file] = nil
+		}
+	}
+	if err := inTheWay(dir, texts, earlierOf(dir, scenario), o.Force); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// earlierOf returns what an earlier Write of the scenario left in dir, or nil.
+func earlierOf(dir, scenario string) *about {
+	earlier := readAbout(filepath.Join(dir, aboutFile))
+	if scenario == "" || earlier == nil || earlier.Scenario != scenario {
+		return nil
+	}
+	return earlier
 }
 
 func writeJSON(w io.Writer, r *experiment.Result) error {

@@ -244,3 +244,37 @@ func FuzzAbout(f *testing.F) {
 		require.Equal(t, map[string]string{"about.json": string(about), "result.json": "mine"}, contents(t, dir))
 	})
 }
+
+func TestCheckTellsBeforehandWhatWriteWouldRefuse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := small()
+	check := func(scenario string, o report.WriteOptions) error { return report.Check(dir, scenario, o) }
+	require.NoError(t, check(r.Scenario, report.WriteOptions{}), "an empty directory")
+	require.NoError(t, report.Check(filepath.Join(dir, "missing"), r.Scenario, report.WriteOptions{}), "Write makes it")
+	written(t, dir, r)
+	require.NoError(t, check(r.Scenario, report.WriteOptions{}), "the same scenario")
+	before := contents(t, dir)
+	for situation, c := range map[string]struct {
+		scenario string
+		options  report.WriteOptions
+		refused  []string
+	}{
+		"another scenario":          {"sha256:another", report.WriteOptions{}, []string{"result.json", "report.html", "report.csv", "report.parquet", "about.json"}},
+		"no scenario":               {"", report.WriteOptions{}, []string{"result.json"}},
+		"one format of another":     {"sha256:another", report.WriteOptions{Formats: []report.Format{report.FormatCSV}}, []string{"report.csv", "about.json"}},
+		"another scenario by force": {"sha256:another", report.WriteOptions{Force: true}, nil},
+	} {
+		err := check(c.scenario, c.options)
+		if c.refused == nil {
+			require.NoError(t, err, situation)
+			continue
+		}
+		require.ErrorIs(t, err, report.ErrForeign, situation)
+		for _, name := range c.refused {
+			require.ErrorContains(t, err, filepath.Join(dir, name), situation)
+		}
+	}
+	require.Equal(t, before, contents(t, dir), "it only looks")
+	require.ErrorContains(t, report.Check(filepath.Join(dir, "report.csv"), r.Scenario, report.WriteOptions{}), "is not a directory")
+}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
+	"microcosm/results"
 	"microcosm/results/samplefile"
 )
 
@@ -37,6 +39,7 @@ type manifest struct {
 	Identity string              `json:"identity"`
 	Labels   map[string]string   `json:"labels"`  // request → what answered
 	Samples  map[string]string   `json:"samples"` // text files of samples, by name
+	Set      string              `json:"set"`     // digest of the set of these samples; empty without
 	Notes    map[string][]string `json:"notes"`   // request → what a reader must know
 	Result   string              `json:"result"`  // SHA-256 of the result's JSON
 }
@@ -52,7 +55,7 @@ func digestOf(text []byte) string {
 // overwritten.
 func writeManifest(path, scenarioFolder string, s *scenario.Scenario, sources *sources, result []byte) error {
 	if _, err := readManifest(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s exists and is no manifest; it is left alone: name another file", path)
+		return foreignManifest(path)
 	}
 	identity, err := s.Identity()
 	if err != nil {
@@ -65,6 +68,9 @@ func writeManifest(path, scenarioFolder string, s *scenario.Scenario, sources *s
 	m := manifest{
 		Schema: manifestSchema, Build: thisBuild(), Folder: folder, Name: s.Name + ".yaml", Scenario: string(s.Canonical()), Identity: identity,
 		Labels: map[string]string{}, Samples: map[string]string{}, Notes: map[string][]string{}, Result: digestOf(result),
+	}
+	if answers := sources.answers(); len(answers) > 0 {
+		m.Set = results.SetDigest(answers)
 	}
 	for _, source := range sources.opened {
 		for request, selected := range source.Answers() {
@@ -87,6 +93,10 @@ func writeManifest(path, scenarioFolder string, s *scenario.Scenario, sources *s
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
+}
+
+func foreignManifest(path string) error {
+	return fmt.Errorf("%s exists and is no manifest; it is left alone: name another file", path)
 }
 
 // relative returns target as seen from base, both relative to the working folder
@@ -112,7 +122,7 @@ func readManifest(path string) (*manifest, error) {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil || m.Schema != manifestSchema {
+	if err := json.Unmarshal(text, &m); err != nil || m.Schema != manifestSchema || m.Name == "" || m.Scenario == "" || m.Result == "" {
 		return nil, usage("%s is no manifest that this version reads (schema %q): write one with cosim run --manifest", path, manifestSchema)
 	}
 	return &m, nil
@@ -139,7 +149,7 @@ func (a *app) rerun(c *cobra.Command, path string, o runOptions) error {
 		return err
 	}
 	if identity != m.Identity {
-		return fmt.Errorf("the scenario of %s is not the one that ran (%.12s, not %.12s): a trace it names has changed", path, identity, m.Identity)
+		return fmt.Errorf("the scenario of %s is not the one that ran (%.12s, not %.12s): it was altered, or a trace that it names has changed", path, identity, m.Identity)
 	}
 	held, err := m.source()
 	if err != nil {
@@ -173,11 +183,13 @@ type held struct {
 
 func (m *manifest) source() (*held, error) {
 	h := &held{manifest: m, samples: map[servicetime.Request]map[servicetime.Condition][]servicetime.Sample{}}
-	for name, text := range m.Samples {
-		samples, err := samplefile.ReadText(name, []byte(text))
+	var all []servicetime.Sample
+	for _, name := range slices.Sorted(maps.Keys(m.Samples)) {
+		samples, err := samplefile.ReadText(name, []byte(m.Samples[name]))
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, samples...)
 		for _, sample := range samples {
 			request := servicetime.Request{Function: sample.Key.Function, Input: sample.Key.Input, Platform: sample.Key.Platform}
 			if h.samples[request] == nil {
@@ -185,6 +197,9 @@ func (m *manifest) source() (*held, error) {
 			}
 			h.samples[request][sample.Key.Condition] = append(h.samples[request][sample.Key.Condition], sample)
 		}
+	}
+	if m.Set != "" && results.SetDigest(all) != m.Set {
+		return nil, errors.New("the samples in the manifest are not those that it was written with: it was altered; take it from where it came from again")
 	}
 	return h, nil
 }

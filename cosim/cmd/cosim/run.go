@@ -121,6 +121,9 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	if err != nil {
 		return err
 	}
+	if err := o.checkOutputs(s); err != nil {
+		return err
+	}
 	if o.iat != "" {
 		if err := writeArrivals(o.iat, s); err != nil {
 			return err
@@ -149,6 +152,28 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 		return errors.Join(err, keepErr)
 	}
 	return err
+}
+
+// checkOutputs reports before the run what would keep its results from being
+// written.
+func (o runOptions) checkOutputs(s *scenario.Scenario) error {
+	var mistakes []error
+	if o.out != "" {
+		identity, err := s.Identity()
+		if err != nil {
+			return err
+		}
+		mistakes = append(mistakes, report.Check(o.out, identity, report.WriteOptions{Force: o.force}))
+	}
+	if o.manifest != "" {
+		if _, err := os.Stat(filepath.Dir(o.manifest)); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("write manifest: %w; create that folder first", err))
+		}
+		if _, err := readManifest(o.manifest); err != nil && !errors.Is(err, os.ErrNotExist) {
+			mistakes = append(mistakes, foreignManifest(o.manifest))
+		}
+	}
+	return errors.Join(mistakes...)
 }
 
 // writeArrivals writes the scenario's first replication as a resolved trace.
@@ -188,23 +213,24 @@ func (a *app) keep(ctx context.Context, sources *sources, s *scenario.Scenario, 
 	}
 	o.record = runRecord(started)
 	elapsed := o.record.Wall
-	if err := a.print(result, text, o); err != nil {
-		return err
-	}
+	// Whatever cannot be written, the rest is.
+	failed := a.print(result, text, o)
 	if sources.store != nil {
 		_, err := sources.store.PutRun(ctx, results.Run{
 			Name: result.Name, Scenario: result.Scenario, Seed: result.Seed, Samples: sources.digest(), Result: text,
 			Version: o.record.Version, Host: o.record.Host, Finished: started.Add(elapsed).UTC().Truncate(time.Second), Elapsed: elapsed,
 		})
-		if err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 	}
 	if o.manifest != "" {
 		if err := writeManifest(o.manifest, o.folder, s, sources, text); err != nil {
-			return err
+			failed = errors.Join(failed, err)
+		} else {
+			fmt.Fprintf(a.err, "manifest: %s\n", o.manifest)
 		}
-		fmt.Fprintf(a.err, "manifest: %s\n", o.manifest)
+	}
+	if failed != nil {
+		return failed
 	}
 	fmt.Fprintf(a.err, "ran %s: %d replications of %d runs in %v, seed %d, samples: %s\n",
 		result.Name, result.Replications, len(result.Runs), elapsed.Round(time.Millisecond), result.Seed, strings.Join(result.Samples, ", "))

@@ -74,7 +74,7 @@ func (a *app) storeList() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return printJSON(a.out, keys)
+				return printJSON(a.out, listed(keys))
 			}
 			return printKeys(a.out, keys)
 		})
@@ -108,7 +108,7 @@ func (a *app) storeVerify() *cobra.Command {
 					}
 				}
 				if a.json {
-					if err := printJSON(a.out, findings); err != nil {
+					if err := printJSON(a.out, listed(findings)); err != nil {
 						return err
 					}
 				} else {
@@ -221,6 +221,7 @@ func (a *app) storeGC() *cobra.Command {
 					return err
 				}
 				if a.json {
+					collected.Stacks = listed(collected.Stacks)
 					return printJSON(a.out, collected)
 				}
 				for _, s := range collected.Stacks {
@@ -238,6 +239,9 @@ func (a *app) storeGC() *cobra.Command {
 	flags.BoolVar(&policy.DryRun, "dry-run", false, "only say what would be removed")
 	return c
 }
+
+// listed returns a list that JSON shows as one even if it is empty.
+func listed[T any](list []T) []T { return append([]T{}, list...) }
 
 func isParquet(path string) bool { return len(path) > 8 && path[len(path)-8:] == ".parquet" }
 
