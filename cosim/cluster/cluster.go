@@ -44,6 +44,7 @@ const (
 	eventSandboxExpiry
 	eventShareDone // processor sharing: the first invocation of a core finishes
 	eventPreWarm
+	eventSignal // the control plane's own
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -51,7 +52,7 @@ const (
 type event struct {
 	kind eventKind
 	ref  int32 // function, invocation, sandbox or node, by kind
-	tag  int32 // the core of eventShareDone; else which life of a recycled ref is meant
+	tag  int32 // the core of eventShareDone, the kind of eventSignal; else which life of a recycled ref is meant
 }
 
 // Model is one run. Use New, then Run once.
@@ -71,6 +72,7 @@ type Model struct {
 	age         float64     // worth of the sandbox evicted last
 	handled     int64       // events
 	failure     error
+	control     ControlPlane // nil: the policies of Config decide
 }
 
 // stopEvery is how many events lie between two questions to Config.Stop.
@@ -96,6 +98,9 @@ func New(config Config) (*Model, error) {
 		m.functions = append(m.functions, created)
 	}
 	m.recorder.init(m)
+	if config.NewControlPlane != nil {
+		m.control = config.NewControlPlane()
+	}
 	return m, nil
 }
 
@@ -103,11 +108,8 @@ func New(config Config) (*Model, error) {
 // service time cannot be had (servicetime.ErrNotSampled) or the accounts do not
 // balance.
 func (m *Model) Run() (*Outcome, error) {
-	for _, f := range m.functions {
-		for range f.config.Scaler.Minimum() {
-			m.addSandbox(f, true)
-		}
-		m.scheduleArrival(f)
+	if err := m.begin(); err != nil {
+		return nil, err
 	}
 	last := m.config.Horizon.Add(m.config.Drain)
 	for m.failure == nil {
@@ -130,6 +132,24 @@ func (m *Model) Run() (*Outcome, error) {
 	return m.recorder.finish(m)
 }
 
+// begin makes what exists before the first arrival.
+func (m *Model) begin() error {
+	if m.control != nil {
+		if err := m.control.Start(&Actuator{m}); err != nil {
+			return err
+		}
+	}
+	for _, f := range m.functions {
+		if m.control == nil {
+			for range f.config.Scaler.Minimum() {
+				m.addSandbox(f, true)
+			}
+		}
+		m.scheduleArrival(f)
+	}
+	return nil
+}
+
 func (m *Model) handle(e event) {
 	switch e.kind {
 	case eventArrival:
@@ -150,6 +170,8 @@ func (m *Model) handle(e event) {
 		m.finishShare(m.nodes[e.ref], int(e.tag))
 	case eventPreWarm:
 		m.preWarm(m.functions[e.ref])
+	case eventSignal:
+		m.control.Handle(Signal{Kind: e.tag, Ref: e.ref})
 	}
 }
 
@@ -176,6 +198,10 @@ func (m *Model) arrive(f *Function) {
 	f.inSystem++
 	m.scheduleArrival(f)
 	m.recorder.arrived(m, f)
+	if m.control != nil {
+		m.control.Arrived(f, id)
+		return
+	}
 	m.admit(f, id)
 	m.scale(f)
 }
@@ -249,9 +275,9 @@ func (m *Model) serve(s *Sandbox, id int32) {
 	m.enterNode(s.node, id)
 }
 
-// begin starts service on a core of the sandbox's node: here the condition is
+// execute starts service on a core of the sandbox's node: here the condition is
 // known and the service time is drawn.
-func (m *Model) begin(n *Node, core int, id int32) {
+func (m *Model) execute(n *Node, core int, id int32) {
 	inv := m.invocations.at(id)
 	s := inv.sandbox
 	state := s.state(core, m.events.Now())
@@ -296,6 +322,7 @@ func (m *Model) release(n *Node, id int32) {
 	inv := m.invocations.at(id)
 	inv.onCore = false
 	m.recorder.executed += float64(inv.busy)
+	inv.function.executed += inv.busy
 	n.leave(int(inv.core), inv.sandbox, m.events.Now())
 }
 
@@ -314,14 +341,22 @@ func (m *Model) complete(id int32) {
 	inv := m.invocations.at(id)
 	s, f := inv.sandbox, inv.function
 	m.recorder.done(m, inv)
+	route := inv.route
 	m.invocations.put(id)
 	s.inService--
 	s.node.load--
 	f.inService--
 	f.inSystem--
-	if next, ok := s.queue.pop(); ok {
+	next, waited := s.queue.pop()
+	if waited {
 		s.node.load--
 		m.serve(s, next)
+	}
+	if m.control != nil {
+		m.control.Left(s, route)
+		return
+	}
+	if waited {
 		return
 	}
 	f.all.touch(s)

@@ -92,6 +92,9 @@ type Config struct {
 	// NewBalancer makes the load balancer of one function.
 	NewBalancer func() LoadBalancer
 	Placement   Placement
+	// NewControlPlane makes what takes the place of Binding, the load balancers,
+	// the scalers and keep-alive in one run; nil for these.
+	NewControlPlane func() ControlPlane
 
 	Horizon des.Time // arrivals end here
 	WarmUp  des.Time // invocations that arrive earlier are served but not recorded

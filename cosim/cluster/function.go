@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"microcosm/cosim/des"
 )
@@ -28,6 +29,7 @@ type Function struct {
 	inService int
 	inSystem  int // in service or waiting
 	created   int64
+	executed  time.Duration // on cores, by invocations that have left them
 }
 
 // Name returns the function's name.
@@ -95,38 +97,54 @@ func (m *Model) scale(f *Function) {
 // addSandbox places a new sandbox; one that finds no memory is counted and
 // placed when memory is freed. A sandbox made before time 0 is ready at once.
 func (m *Model) addSandbox(f *Function, beforeStart bool) {
-	node := m.config.Placement.Choose(f, m.nodes, m.random.placement)
-	if node < 0 && m.evicts {
-		node = m.makeRoom(f)
-	}
+	node := m.place(f)
 	if node < 0 {
 		f.unplaced++
 		m.unplaced.push(int32(f.index))
 		m.recorder.unplaced++
 		return
 	}
+	m.start(f, node, beforeStart)
+}
+
+// place returns the node for a new sandbox of f, or -1.
+func (m *Model) place(f *Function) int {
+	node := m.config.Placement.Choose(f, m.nodes, m.random.placement)
+	if node < 0 && m.evicts {
+		node = m.makeRoom(f)
+	}
+	return node
+}
+
+// start makes a sandbox on a node.
+func (m *Model) start(f *Function, node int, beforeStart bool) *Sandbox {
 	s := m.newSandbox(f, m.nodes[node])
 	m.recorder.sandboxes(m, 1)
 	if beforeStart {
 		s.called = true
 		m.join(s)
-		return
+		return s
 	}
 	f.starting++
 	f.created++
 	create, init, err := s.law.Startup(f.stage.Float64(), f.stage.Float64())
 	if err != nil {
 		m.failure = err
-		return
+		return s
 	}
 	s.startup = create + init
 	m.events.Schedule(m.events.Now().Add(s.startup), event{kind: eventSandboxReady, ref: s.id, tag: s.life})
+	return s
 }
 
 // ready puts a started sandbox to work.
 func (m *Model) ready(s *Sandbox) {
 	s.function.starting--
 	m.join(s)
+	if m.control != nil {
+		m.control.Ready(s)
+		return
+	}
 	m.fill(s)
 	if s.inService == 0 {
 		m.retire(s)

@@ -18,8 +18,10 @@ type invocation struct {
 	base     time.Duration
 	service  time.Duration
 	busy     time.Duration
-	luck     float64 // the quantile of its service time, drawn at arrival
+	luck     float64       // the quantile of its service time, drawn at arrival
+	way      time.Duration // to the sandbox and back, added to the response
 	core     int32
+	route    int32 // of the control plane
 	class    Class
 	onCore   bool // holds a core, or a share of one
 	awaited  bool // was there before its sandbox was

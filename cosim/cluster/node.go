@@ -189,7 +189,7 @@ func (m *Model) take(n *Node, core int, id int32) {
 
 // occupy gives a core to the invocation until its busy part is over.
 func (m *Model) occupy(n *Node, core int, id int32) {
-	m.begin(n, core, id)
+	m.execute(n, core, id)
 	inv := m.invocations.at(id)
 	m.events.Schedule(m.events.Now().Add(inv.busy), event{kind: eventCoreDone, ref: id})
 }

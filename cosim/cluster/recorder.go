@@ -217,7 +217,7 @@ func (r *recorder) done(m *Model, inv *invocation) {
 			r.coldStarts++
 		}
 	}
-	response := now.Sub(inv.arrived)
+	response := now.Sub(inv.arrived) + inv.way
 	r.series.Add(response.Seconds())
 	record(&f.times, response, inv.service)
 	if !r.noNodes {

@@ -39,7 +39,7 @@ func (m *Model) share(n *Node, core int, id int32) {
 		c.virtual, c.updated = 0, m.events.Now()
 	}
 	c.advance(m.events.Now())
-	m.begin(n, core, id)
+	m.execute(n, core, id)
 	inv := m.invocations.at(id)
 	c.push(job{finish: c.virtual + float64(inv.busy), order: c.order, id: id, sandbox: inv.sandbox})
 	c.order++

@@ -1,0 +1,149 @@
+package controlplane
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/controlplane/knative"
+	"microcosm/cosim/des"
+)
+
+// Config is the control plane of one run.
+type Config struct {
+	// Revisions say how each function is scaled, in the order of the functions.
+	Revisions []Revision
+	// Activators is how many there are in all, at least 1.
+	Activators int
+	// Random opens a named stream, as in cluster.Config.
+	Random func(name string) *rand.Rand
+}
+
+// Revision is the configuration of one function.
+type Revision struct {
+	Spec knative.Spec
+	// NewScaler makes an autoscaler in the place of Knative's; nil for Knative's.
+	NewScaler func() Scaler
+	// Way draws the time that a request spends in ingress, proxies and network;
+	// nil for none. It gets a random number from [0, 1).
+	Way func(u float64) time.Duration
+}
+
+// New returns the control plane.
+func New(c Config) *Plane {
+	return &Plane{config: c, activators: max(1, c.Activators)}
+}
+
+// Plane is Knative's control plane. It implements cluster.ControlPlane.
+type Plane struct {
+	config     Config
+	activators int
+	a          *cluster.Actuator
+	revisions  []*revision
+	pods       []*pod // by the sandbox's ID
+	pending    []int32
+}
+
+// Signals.
+const (
+	signalTick int32 = iota
+	signalScrape
+	signalReconcile
+	signalProbe
+	signalReport // + the activator
+)
+
+// Start implements cluster.ControlPlane.
+func (p *Plane) Start(a *cluster.Actuator) error {
+	p.a = a
+	functions := a.Functions()
+	if len(functions) != len(p.config.Revisions) {
+		return fmt.Errorf("controlplane: %d revisions for %d functions", len(p.config.Revisions), len(functions))
+	}
+	for i, f := range functions {
+		p.revisions = append(p.revisions, newRevision(p, f, p.config.Revisions[i]))
+	}
+	for _, r := range p.revisions {
+		r.begin()
+	}
+	return nil
+}
+
+// Arrived implements cluster.ControlPlane.
+func (p *Plane) Arrived(f *cluster.Function, id int32) {
+	r := p.revisions[f.Index()]
+	r.inside++
+	r.arrived++
+	r.wake()
+	if r.way != nil {
+		p.a.Delay(id, r.way(r.random.Float64()))
+	}
+	if r.proxied {
+		r.throughActivator(id)
+	} else {
+		r.straight(id)
+	}
+}
+
+// Left implements cluster.ControlPlane.
+func (p *Plane) Left(s *cluster.Sandbox, route int32) {
+	d := p.pods[s.ID()]
+	r, now := d.revision, p.a.Now()
+	r.inside--
+	d.proxy.leave(now, route >= 0)
+	if route >= 0 {
+		r.activators[route].left(r, d, now)
+	}
+	if d.terminating && s.Load() == 0 {
+		p.remove(d)
+	}
+}
+
+// Ready implements cluster.ControlPlane.
+func (p *Plane) Ready(s *cluster.Sandbox) { p.pods[s.ID()].becomeReady() }
+
+// Handle implements cluster.ControlPlane.
+func (p *Plane) Handle(s cluster.Signal) {
+	r := p.revisions[s.Ref]
+	switch s.Kind {
+	case signalTick:
+		r.tick()
+	case signalScrape:
+		r.scrape()
+	case signalReconcile:
+		r.reconcileDue()
+	case signalProbe:
+		r.probe()
+	default:
+		r.activators[s.Kind-signalReport].report(r, p.a.Now())
+	}
+}
+
+// remove frees a pod's sandbox, and with it memory for pods that wait for it.
+func (p *Plane) remove(d *pod) {
+	d.revision.terminating--
+	p.pods[d.sandbox.ID()] = nil
+	if err := p.a.Remove(d.sandbox); err != nil {
+		p.a.Fail(err)
+		return
+	}
+	waiting := p.pending
+	p.pending = nil
+	for _, index := range waiting {
+		r := p.revisions[index]
+		if r.unplaced > 0 {
+			r.unplaced--
+			r.addPod()
+		}
+	}
+}
+
+// grid returns the first instant after now that lies a whole number of periods
+// after the phase.
+func grid(now, phase, period des.Time) des.Time {
+	if now < phase {
+		return phase
+	}
+	return phase + ((now-phase)/period+1)*period
+}

@@ -1,0 +1,366 @@
+package controlplane_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/controlplane"
+	"microcosm/cosim/controlplane/knative"
+	"microcosm/cosim/controlplane/scaling"
+	"microcosm/cosim/des"
+	"microcosm/cosim/policy"
+	"microcosm/cosim/servicetime"
+)
+
+// bench is a cluster under Knative, one revision for each function.
+type bench struct {
+	nodes, cores int
+	memory       int
+	activators   int
+	horizon      time.Duration
+	seed         uint64
+	functions    []function
+	watch        func(cluster.ControlPlane) cluster.ControlPlane
+}
+
+type function struct {
+	arrivals    cluster.Arrivals
+	service     servicetime.Distribution
+	cold        time.Duration
+	concurrency int // 0: without a limit
+	memory      int
+	annotations []string
+	scaler      string
+	options     scaling.Options
+	way         func(float64) time.Duration
+}
+
+// at yields arrivals at given instants.
+type at []time.Duration
+
+func (a *at) Next() (cluster.Arrival, bool) {
+	if len(*a) == 0 {
+		return cluster.Arrival{}, false
+	}
+	first := (*a)[0]
+	*a = (*a)[1:]
+	return cluster.Arrival{At: des.Time(first)}, true
+}
+
+func instants(ts ...time.Duration) *at { a := at(ts); return &a }
+
+// every yields arrivals at equal distances.
+type every struct{ gap, now time.Duration }
+
+func (e *every) Next() (cluster.Arrival, bool) {
+	e.now += e.gap
+	return cluster.Arrival{At: des.Time(e.now)}, true
+}
+
+// poisson is a Poisson arrival process.
+type poisson struct {
+	random *rand.Rand
+	mean   time.Duration
+	now    des.Time
+}
+
+func (p *poisson) Next() (cluster.Arrival, bool) {
+	p.now = p.now.Add(time.Duration(p.random.ExpFloat64() * float64(p.mean)))
+	return cluster.Arrival{At: p.now}, true
+}
+
+func stream(seed uint64) func(string) *rand.Rand {
+	return func(name string) *rand.Rand {
+		h := seed
+		for _, b := range []byte(name) {
+			h = (h ^ uint64(b)) * 1099511628211
+		}
+		return rand.New(rand.NewPCG(seed, h))
+	}
+}
+
+func spec(t require.TestingT, concurrency int, annotations ...string) knative.Spec {
+	a := map[string]string{}
+	for i := 0; i < len(annotations); i += 2 {
+		a[knative.Group+annotations[i]] = annotations[i+1]
+	}
+	s, mistakes := knative.Revision{Annotations: a, ContainerConcurrency: concurrency}.Resolve(knative.DefaultSettings())
+	require.Empty(t, mistakes)
+	return s
+}
+
+func (b bench) config(t require.TestingT) cluster.Config {
+	placement, err := policy.Placement("spread")
+	require.NoError(t, err)
+	balancer, err := policy.Balancer("random", policy.MostRecent)
+	require.NoError(t, err)
+	random := stream(b.seed)
+	c := cluster.Config{
+		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
+		NewBalancer: balancer, Placement: placement, Random: random,
+		Horizon: des.Time(b.horizon), Drain: time.Hour, Buckets: int(b.horizon / time.Second),
+	}
+	for i := range b.nodes {
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, Platform: "p"})
+	}
+	plane := controlplane.Config{Activators: b.activators, Random: random}
+	for i, f := range b.functions {
+		law := &servicetime.GivenLaw{Service: f.service, BusyFraction: 1, Init: servicetime.Deterministic{Value: f.cold}}
+		slots, queue := f.concurrency, 10*f.concurrency
+		if f.concurrency == 0 {
+			slots, queue = 1<<30, cluster.Unlimited
+		}
+		c.Functions = append(c.Functions, cluster.FunctionConfig{
+			Name: fmt.Sprint("f", i), Arrivals: f.arrivals, Laws: map[string]servicetime.Law{"p": law}, MemoryMiB: f.memory,
+			Concurrency: slots, QueueLimit: queue, Scaler: policy.Fixed{},
+		})
+		r := controlplane.Revision{Spec: spec(t, f.concurrency, f.annotations...), Way: f.way}
+		if f.scaler != "" {
+			r.NewScaler, err = scaling.New(f.scaler, f.options)
+			require.NoError(t, err)
+		}
+		plane.Revisions = append(plane.Revisions, r)
+	}
+	c.NewControlPlane = func() cluster.ControlPlane {
+		if b.watch != nil {
+			return b.watch(controlplane.New(plane))
+		}
+		return controlplane.New(plane)
+	}
+	return c
+}
+
+func (b bench) run(t require.TestingT) *cluster.Outcome {
+	m, err := cluster.New(b.config(t))
+	require.NoError(t, err)
+	o, err := m.Run()
+	require.NoError(t, err)
+	return o
+}
+
+func second(d float64) servicetime.Distribution {
+	return servicetime.Deterministic{Value: time.Duration(d * 1e9)}
+}
+
+// pods returns the mean number of sandboxes in one second.
+func pods(o *cluster.Outcome, s int) float64 { return math.Round(o.Timeline.Sandboxes[s]*100) / 100 }
+
+func TestARevisionGoesToZeroAndBack(t *testing.T) {
+	t.Parallel()
+	o := bench{nodes: 1, cores: 8, horizon: 300 * time.Second, seed: 1, functions: []function{
+		{arrivals: instants(150 * time.Second), service: second(.5), cold: 2 * time.Second, concurrency: 1},
+	}}.run(t)
+	require.Equal(t, 1.0, pods(o, 62), "a stable window and 3 s: the activator was in the path already")
+	require.Zero(t, pods(o, 64))
+	require.Zero(t, pods(o, 149))
+	require.Equal(t, 2.0, pods(o, 151), "one request at a target of .7 makes two pods, at once")
+	cold := o.All.Response.Max().Seconds() - 2.5
+	require.True(t, cold >= 0 && cold <= .2, "cold start, service, and at most one period of probing: %v", cold)
+	require.Zero(t, pods(o, 299), "the window has to fall empty, then the revision is long active already")
+	require.Equal(t, 2.0, pods(o, 200), "while the window still holds the request")
+}
+
+func TestScaleToZeroSettings(t *testing.T) {
+	t.Parallel()
+	run := func(annotations ...string) *cluster.Outcome {
+		return bench{nodes: 1, cores: 8, horizon: 300 * time.Second, seed: 1, functions: []function{
+			{arrivals: instants(), service: second(1), concurrency: 10, annotations: annotations},
+		}}.run(t)
+	}
+	o := run("target-burst-capacity", "0")
+	require.Equal(t, 1.0, pods(o, 88), "the activator comes into the path after the stable window and stays for the grace period")
+	require.Zero(t, pods(o, 95))
+	o = run("scale-to-zero-pod-retention-period", "2m")
+	require.Equal(t, 1.0, pods(o, 178))
+	require.Zero(t, pods(o, 190))
+	o = run("min-scale", "2")
+	require.Equal(t, 2.0, pods(o, 299))
+	o = run("window", "6s")
+	require.Equal(t, 1.0, pods(o, 28), "the activator has to be in the path for the grace period")
+	require.Zero(t, pods(o, 31))
+	o = run("initial-scale", "5")
+	require.Equal(t, 5.0, pods(o, 0))
+	require.Zero(t, pods(o, 70))
+}
+
+// Idle time costs nothing, whether pods are kept or not.
+func TestIdleRevisionsCauseNoEvents(t *testing.T) {
+	t.Parallel()
+	for _, least := range []string{"0", "3"} {
+		var c *counting
+		bench{
+			nodes: 1, cores: 8, horizon: 1000 * time.Hour, seed: 1,
+			functions: []function{{arrivals: instants(0, 900*time.Hour), service: second(1), concurrency: 1, annotations: []string{"min-scale", least}}},
+			watch:     func(p cluster.ControlPlane) cluster.ControlPlane { c = &counting{ControlPlane: p}; return c },
+		}.run(t)
+		require.Less(t, c.signals, 1000, "min-scale %s", least)
+	}
+}
+
+type counting struct {
+	cluster.ControlPlane
+	signals int
+}
+
+func (c *counting) Handle(s cluster.Signal) {
+	c.signals++
+	c.ControlPlane.Handle(s)
+}
+
+// The scale follows the load: 10 requests at a time, .7 of one per pod.
+func TestSteadyLoad(t *testing.T) {
+	t.Parallel()
+	o := bench{nodes: 4, cores: 16, horizon: 400 * time.Second, seed: 3, functions: []function{
+		{arrivals: &every{gap: 100 * time.Millisecond}, service: second(1), concurrency: 1, annotations: []string{"min-scale", "1"}},
+	}}.run(t)
+	require.InDelta(t, 15, pods(o, 300), 1, "ceil(10/.7)")
+	require.Zero(t, o.Rejections, "the activator holds what finds no pod")
+}
+
+// Without the activator a pod is a loss system: c slots and ten times as many
+// places to wait (Kleinrock, Queueing Systems vol. 1, section 3.7).
+func TestTheQueueProxyIsALossSystem(t *testing.T) {
+	t.Parallel()
+	const c, rho = 2, 1.2
+	b := bench{nodes: 1, cores: 8, horizon: 40_000 * time.Second, seed: 5, functions: []function{{
+		service: servicetime.Exponential{Expectation: time.Second}, concurrency: c,
+		annotations: []string{"min-scale", "1", "max-scale", "1", "target-burst-capacity", "0"},
+	}}}
+	b.functions[0].arrivals = &poisson{random: stream(b.seed)("arrivals"), mean: time.Duration(math.Round(1e9 / (c * rho)))}
+	o := b.run(t)
+	sum, term := 1.0, 1.0
+	for k := 1; k <= 11*c; k++ {
+		term *= c * rho / float64(min(k, c))
+		sum += term
+	}
+	require.InEpsilon(t, term/sum, float64(o.Rejections)/float64(o.Admissions), .04)
+}
+
+func TestTheActivatorHoldsWhatAQueueProxyWouldRefuse(t *testing.T) {
+	t.Parallel()
+	burst := at{}
+	for range 500 {
+		burst = append(burst, time.Second)
+	}
+	run := func(capacity string) *cluster.Outcome {
+		arrivals := append(at(nil), burst...)
+		return bench{nodes: 1, cores: 8, horizon: 10 * time.Second, seed: 1, functions: []function{{
+			arrivals: &arrivals, service: second(.01), concurrency: 1,
+			annotations: []string{"min-scale", "1", "max-scale", "1", "target-burst-capacity", capacity},
+		}}}.run(t)
+	}
+	require.Zero(t, run("-1").Rejections)
+	require.EqualValues(t, 500-11, run("0").Rejections, "one in service and ten waiting")
+}
+
+// Which pods serve depends on the concurrency: pods lie on nodes of their own.
+func TestLoadBalancing(t *testing.T) {
+	t.Parallel()
+	shares := func(concurrency, activators int) []float64 {
+		o := bench{nodes: 4, cores: 8, horizon: 1000 * time.Second, seed: 2, activators: activators, functions: []function{{
+			arrivals: &every{gap: 400 * time.Millisecond}, service: second(.5), concurrency: concurrency,
+			annotations: []string{"min-scale", "4", "max-scale", "4", "target-burst-capacity", "-1"},
+		}}}.run(t)
+		var list []float64
+		for _, n := range o.Nodes {
+			share := 0.0
+			if n != nil {
+				share = float64(n.Response.Count()) / float64(o.Account.Done)
+			}
+			list = append(list, math.Round(share*100)/100)
+		}
+		return list
+	}
+	require.Equal(t, []float64{.5, .5, 0, 0}, shares(1, 1), "first available: two at a time are served by two pods")
+	require.Equal(t, []float64{1, 0, 0, 0}, shares(3, 1), "of low concurrency, too")
+	require.Equal(t, []float64{.25, .25, .25, .25}, shares(10, 1), "round robin")
+	for _, share := range shares(0, 1) {
+		require.InDelta(t, .25, share, .03, "random choice of two")
+	}
+	for _, share := range shares(1, 2)[2:] {
+		require.Positive(t, share, "two activators have two pods each, and use the first of each slice")
+	}
+}
+
+func TestPanicFollowsABurst(t *testing.T) {
+	t.Parallel()
+	arrivals := at{}
+	for i := range 4000 {
+		arrivals = append(arrivals, 60*time.Second+time.Duration(i)*10*time.Millisecond)
+	}
+	o := bench{nodes: 40, cores: 16, horizon: 300 * time.Second, seed: 4, functions: []function{
+		{arrivals: &arrivals, service: second(1), cold: time.Second, concurrency: 1, annotations: []string{"min-scale", "1"}},
+	}}.run(t)
+	require.Greater(t, pods(o, 75), 140.0, "100 at a time need 143 pods, within seconds")
+	require.GreaterOrEqual(t, pods(o, 120), pods(o, 101), "no pod goes in panic")
+	require.Less(t, pods(o, 250), 10.0)
+	require.EqualValues(t, 4000, o.Account.Done)
+}
+
+func TestPodsWaitForMemory(t *testing.T) {
+	t.Parallel()
+	o := bench{nodes: 1, cores: 16, memory: 1000, horizon: 600 * time.Second, seed: 4, functions: []function{
+		{arrivals: &every{gap: 100 * time.Millisecond}, service: second(.2), concurrency: 1, memory: 300, annotations: []string{"max-scale", "8", "min-scale", "1"}},
+		{arrivals: instants(100 * time.Second), service: second(1), concurrency: 1, memory: 300},
+	}}.run(t)
+	require.Positive(t, o.Unplaced)
+	require.LessOrEqual(t, pods(o, 300), 3.0)
+	require.Equal(t, o.Account.Arrived, o.Account.Done+o.Account.Rejected)
+}
+
+func TestTheWayCounts(t *testing.T) {
+	t.Parallel()
+	o := bench{nodes: 1, cores: 1, horizon: 10 * time.Second, functions: []function{{
+		arrivals: instants(time.Second), service: second(1), concurrency: 1,
+		way: func(float64) time.Duration { return 5 * time.Millisecond },
+	}}}.run(t)
+	require.InDelta(t, 1.005, o.All.Response.Max().Seconds(), 1e-2)
+	require.InDelta(t, .005, o.All.Waiting.Max().Seconds(), 1e-4)
+}
+
+// Whatever the settings: no request is lost and cores work as long as they are
+// busy (both checked by Run), and equal inputs give equal outcomes.
+func TestEverySettingKeepsTheBooks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := bench{
+			nodes: rapid.IntRange(1, 4).Draw(t, "nodes"), cores: rapid.IntRange(1, 4).Draw(t, "cores"),
+			memory: rapid.SampledFrom([]int{0, 500}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
+			horizon: 150 * time.Second, seed: rapid.Uint64().Draw(t, "seed"),
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "functions") {
+			b.functions = append(b.functions, function{
+				service: servicetime.Exponential{Expectation: time.Duration(rapid.IntRange(10, 2000).Draw(t, "service")) * time.Millisecond},
+				cold:    time.Duration(rapid.IntRange(0, 3000).Draw(t, "cold")) * time.Millisecond, memory: 100,
+				concurrency: rapid.SampledFrom([]int{0, 1, 2, 5}).Draw(t, "concurrency"),
+				scaler:      rapid.SampledFrom(append(scaling.Names(), "", "", "")).Draw(t, "scaler"),
+				options:     scaling.Options{Period: 5 * time.Second, Target: rapid.SampledFrom([]float64{0, 1, 3}).Draw(t, "target")},
+				annotations: []string{
+					"window", rapid.SampledFrom([]string{"6s", "30s"}).Draw(t, "window"),
+					"target-burst-capacity", rapid.SampledFrom([]string{"-1", "0", "3", "211"}).Draw(t, "burst"),
+					"min-scale", rapid.SampledFrom([]string{"0", "2"}).Draw(t, "min"), "max-scale", rapid.SampledFrom([]string{"0", "6"}).Draw(t, "max"),
+					"metric", rapid.SampledFrom([]string{"concurrency", "rps"}).Draw(t, "metric"), "scale-down-delay", rapid.SampledFrom([]string{"0s", "8s"}).Draw(t, "delay"),
+				},
+			})
+		}
+		mean := time.Duration(rapid.IntRange(20, 3000).Draw(t, "interarrival")) * time.Millisecond
+		outcome := func() *cluster.Outcome {
+			for i := range b.functions {
+				b.functions[i].arrivals = &poisson{random: stream(b.seed)(fmt.Sprint("arrivals", i)), mean: mean}
+			}
+			return b.run(t)
+		}
+		one, other := outcome(), outcome()
+		require.Equal(t, one.Account, other.Account)
+		require.Equal(t, one.Timeline, other.Timeline)
+		require.True(t, one.All.Response.Equal(&other.All.Response))
+	})
+}
