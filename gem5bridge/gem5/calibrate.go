@@ -73,7 +73,7 @@ func (s *session) measureNull(ctx context.Context, c *cell) (nullCall, error) {
 			Cell: gem5bridge.WholeJob, Done: len(trips), Of: nullCalls, Phase: "calibrate",
 		}}) // a reader that is gone ends the job by ctx
 	}}
-	c.each = nullCalls / boots
+	c.few = boots
 	err := s.work(ctx, []*group{g})
 	if err = errors.Join(append(s.given, err)...); err != nil {
 		s.given = nil

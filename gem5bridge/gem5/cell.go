@@ -21,11 +21,10 @@ type cell struct {
 	key    servicetime.Key
 	remote bool // it calls databases or others, which share the client's core or its own
 
-	each int // samples of one run; 0: as the condition wants
+	few int // runs that are enough; 0: as the condition wants
 
 	mu      sync.Mutex
 	next    int     // number of the next sample that nobody has taken
-	begun   int     // samples asked of runs so far
 	valid   int     // emitted
 	stopped bool    // given up
 	shares  []share // of instructions, of the samples measured so far
@@ -66,7 +65,7 @@ func (g *group) task() (task, bool) {
 	defer g.mu.Unlock()
 	t := task{group: g, number: g.runs}
 	for _, c := range g.cells {
-		t.numbers = append(t.numbers, c.reserve())
+		t.numbers = append(t.numbers, c.reserve(g.runs))
 	}
 	if t.size() == 0 {
 		return task{}, false
@@ -75,12 +74,14 @@ func (g *group) task() (task, bool) {
 	return t, true
 }
 
-// reserve takes the numbers of as many samples as the next run gives.
-func (c *cell) reserve() []int {
+// reserve takes the numbers of the samples that run number run gives.
+func (c *cell) reserve(run int) []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(c.Count-c.begun, c.perRun())
-	c.begun += n
+	n := 0
+	if runs := c.runs(); run < runs && !c.stopped {
+		n = (run+1)*c.Count/runs - run*c.Count/runs
+	}
 	var numbers []int
 	for range n {
 		numbers = append(numbers, c.next)
@@ -89,17 +90,17 @@ func (c *cell) reserve() []int {
 	return numbers
 }
 
-// perRun returns how many samples a run gives: one where only a fresh machine
-// can, else so many that there are enough restores.
-func (c *cell) perRun() int {
-	if c.each > 0 {
-		return c.each
-	}
+// runs returns from how many runs the samples come: one each where only a fresh
+// machine can give them, else so many that there are enough restores.
+func (c *cell) runs() int {
 	switch c.Condition.Kind {
 	case servicetime.Flush, servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
-		return 1
+		return c.Count
 	}
-	return min(max((c.Count+restores-1)/restores, 1), perRestore)
+	if c.few > 0 {
+		return c.few
+	}
+	return max(min(c.Count, restores), (c.Count+perRestore-1)/perRestore)
 }
 
 // spare takes the number of one more sample, in place of one that does not count.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"microcosm/cosim/servicetime"
@@ -216,16 +217,9 @@ func (r *runs) commandLine(boot int) string {
 	if r.platform.ISA == isa.X86 {
 		clock = kernel.Gem5Clock(r.platform.ClockKHz())
 	}
-	line := ""
-	for _, word := range append(kernel.CommandLine(r.platform.ISA, clock), extra[r.platform.ISA]...) {
-		line += word + " "
-	}
-	return fmt.Sprintf("%s%s microcosm.boot=%d", line, m5.Word, boot)
+	words := append(kernel.CommandLine(r.platform.ISA, clock), m5.Word, fmt.Sprintf("microcosm.boot=%d", boot))
+	return strings.Join(words, " ")
 }
-
-// extra are arguments that gem5 alone needs. Its x86 cores claim to know mwait, on
-// which an idle kernel then spins, so that a core is never asleep.
-var extra = map[isa.ISA][]string{isa.X86: {"idle=halt"}}
 
 // read reads what a run has written. What is damaged is told, and what came
 // before the damage kept.

@@ -130,9 +130,8 @@ func (s *session) giveUp(t task, kind error, text string) {
 			continue
 		}
 		c.mu.Lock()
-		stopped := c.begun >= c.Count && c.stopped
-		c.begun, c.stopped = c.Count, true
-		valid := c.valid
+		stopped, valid := c.stopped, c.valid
+		c.stopped = true
 		c.mu.Unlock()
 		if stopped {
 			continue // another run has said so

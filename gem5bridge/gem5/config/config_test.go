@@ -50,3 +50,22 @@ func TestScriptsCompile(t *testing.T) {
 	out, err := exec.Command(python, "-m", "compileall", "-q", filepath.Dir(main)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
+
+// TestScripts runs the scripts' own tests, over what stands for gem5 in them.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is missing")
+	}
+	for _, tests := range []string{"run_test.py", "counters_test.py"} {
+		t.Run(tests, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(python, "-B", filepath.Join("testdata", tests))
+			cmd.Env = append(os.Environ(), "PYTHONPATH=.")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Contains(t, string(out), "OK")
+		})
+	}
+}

@@ -101,9 +101,13 @@ def busy(cpu):
 
 
 def resolve(group, name):
+    """The statistic of that name. Names of groups may hold dots themselves."""
+    for prefix, inner in group.getStatGroups().items():
+        if name.startswith(prefix + "."):
+            return resolve(inner, name[len(prefix) + 1 :])
     try:
         return group.resolveStat(name)
     except KeyError:
         raise KeyError(
-            f"gem5 counts no {name} in {group}: this version of gem5 is not known"
+            f"gem5 counts no {name}: this version of gem5 is not known"
         ) from None

@@ -11,7 +11,9 @@ import settle
 
 BEAT = 1.0  # seconds of host time between signs of life
 FIRST_SLICE = 10**7  # ticks; grows and shrinks to fit BEAT
-MAX_SLICE = 10**12
+# A guest that slept is busy in the next slice, so that none may grow for ever.
+MAX_SLICE = 10**10
+MAX_DETAILED_SLICE = 10**8
 
 CHECKPOINT = "checkpoint"
 
@@ -74,12 +76,15 @@ class Run:
             mode=spec.mode,
             period=active[0].clk_domain.clock[0].getValue(),
         )
-        if spec.detailed:
-            # A checkpoint keeps what the functional TLBs knew.
-            for cpu in active:
-                cpu.flushTLBs()
-            if spec.detail == "always":
-                self._switch(True)
+        if not spec.detailed:
+            return
+        # What is restored can be drained, and so switched, once it has run.
+        m5.simulate(1)
+        # A checkpoint keeps what the functional TLBs knew.
+        for cpu in active:
+            cpu.flushTLBs()
+        if spec.detail == "always":
+            self._switch(True)
 
     def _bounded(self, begun):
         """The ticks until something is due."""
@@ -99,7 +104,7 @@ class Run:
         if event.getCause() == SLICE_OVER and ticks == self._slice:
             fit = BEAT / max(now - begun, 1e-3)
             self._slice = int(passed * min(max(fit, 0.25), 4))
-            self._slice = min(max(self._slice, FIRST_SLICE), MAX_SLICE)
+            self._slice = min(max(self._slice, FIRST_SLICE), self._most())
         if now - self._beaten >= BEAT:
             self._beat(now)
         return event.getCause(), event.getCode()
@@ -145,7 +150,7 @@ class Run:
             return False
         if self._settling.counted < self._spec.count:
             return False
-        self._slice = FIRST_SLICE * 10
+        self._slice = MAX_DETAILED_SLICE
         told = 0
         for path in glob.glob(os.path.join(m5.options.outdir, RECORDS)):
             with open(path, errors="replace") as file:
@@ -177,6 +182,11 @@ class Run:
 
     def _switch(self, to_detail):
         self._machine.processor.switch(to_detail)
+        self._slice = FIRST_SLICE
+
+    def _most(self):
+        detailed = self._machine.processor.in_detail()
+        return MAX_DETAILED_SLICE if detailed else MAX_SLICE
 
     def _flush(self):
         """Empties structures of the function's core, writing back what is dirty."""
