@@ -1,7 +1,6 @@
 package functions
 
 import (
-	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -105,14 +104,5 @@ func readFile(fsys fs.FS, file string) (*Function, error) {
 	f := m.readFunction(m.parseYAML(), func(name string) ([]byte, error) {
 		return fs.ReadFile(fsys, path.Join(folder, name))
 	})
-	slices.SortStableFunc(m.list, func(a, b *Mistake) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	// An expectation that several classes share is compared with each one's type.
-	once := slices.CompactFunc(m.list, func(a, b *Mistake) bool { return *a == *b })
-	var wrong []error
-	for _, mistake := range once {
-		wrong = append(wrong, mistake)
-	}
-	return f, errors.Join(wrong...)
+	return f, m.all()
 }

@@ -1,8 +1,10 @@
 package functions
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -62,6 +64,20 @@ func (m *mistakes) addAt(tk *token.Token, text string) {
 		one.Excerpt = excerpt(m.source, one.Line, one.Column)
 	}
 	m.list = append(m.list, one)
+}
+
+// all returns every mistake, by place; nil if there is none.
+func (m *mistakes) all() error {
+	slices.SortStableFunc(m.list, func(a, b *Mistake) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	// An expectation that several classes share is compared with each one's type.
+	once := slices.CompactFunc(m.list, func(a, b *Mistake) bool { return *a == *b })
+	var wrong []error
+	for _, mistake := range once {
+		wrong = append(wrong, mistake)
+	}
+	return errors.Join(wrong...)
 }
 
 // excerpt shows a line with those around it and a mark below the column. (The YAML

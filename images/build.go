@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -269,4 +270,27 @@ func Clean(i isa.ISA, out string) error {
 	// A directory that holds something else stays.
 	_ = os.Remove(out)
 	return errors.Join(errs...)
+}
+
+// LayerDirs returns the directories of the named layers and of what they stand on,
+// the lowest first.
+func LayerDirs(ctx context.Context, o Options, names []string) ([]string, error) {
+	layers, err := BuildLayers(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, name := range names {
+		at := slices.IndexFunc(layers, named(name))
+		if at < 0 {
+			return nil, fmt.Errorf("there is no layer %s", name)
+		}
+		for _, n := range append([]string{name}, layers[at].On...) {
+			if below := slices.IndexFunc(layers, named(n)); below >= 0 && !slices.Contains(dirs, layers[below].Dir) {
+				dirs = append(dirs, layers[below].Dir)
+			}
+		}
+	}
+	slices.Reverse(dirs)
+	return dirs, nil
 }

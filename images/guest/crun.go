@@ -65,7 +65,7 @@ func newLauncher() (*launcher, error) {
 // describe returns how to start what s names and where its own root is.
 func describe(s driver.Spec) (f oci.Function, own string, err error) {
 	if s.Function == nil {
-		f, err = oci.DescribeDatabase(s.Database)
+		f, err = describeDependency(s)
 		return f, "", err
 	}
 	dir := filepath.Join(oci.FunctionsDir, s.Function.Name)
@@ -81,6 +81,24 @@ func describe(s driver.Spec) (f oci.Function, own string, err error) {
 		own = "" // layers only
 	}
 	return f, own, nil
+}
+
+// describeDependency returns how to start a dependency: as its function brings it
+// along, else from the packages that the layers hold.
+func describeDependency(s driver.Spec) (oci.Function, error) {
+	file := filepath.Join(oci.FunctionsDir, s.Owner, oci.Dependencies, s.Database.Name+".json")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return oci.DescribeDatabase(s.Database)
+	}
+	if err != nil {
+		return oci.Function{}, err
+	}
+	f, err := oci.ParseFunction(text)
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", file, err)
+	}
+	return f, nil
 }
 
 // Create mounts the root and has crun create the container.

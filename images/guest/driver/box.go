@@ -96,7 +96,7 @@ func (st *step) dependencies(ctx context.Context, f *functions.Function) ([]stri
 			default:
 			}
 		} else {
-			spec := Spec{Database: dep, Core: ClientCore}
+			spec := Spec{Database: dep, Owner: f.Name, Core: ClientCore}
 			if dep.Function != "" {
 				g, err := st.Catalog(dep.Function)
 				if err != nil {

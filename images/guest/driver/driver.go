@@ -22,6 +22,7 @@ type Spec struct {
 	ID       string // unique while the sandbox lives
 	Function *functions.Function
 	Database *functions.Dependency
+	Owner    string   // the function that needs the database
 	Env      []string // where its dependencies are
 	Core     int
 }

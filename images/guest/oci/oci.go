@@ -28,6 +28,9 @@ const (
 	Index        = "index.json" // in LayersDir: per layer those below it, the nearest first
 	Description  = "function.json"
 	Root         = "root"
+	// Dependencies is in a function's directory: NAME.json, another Description,
+	// for each dependency that comes in an image of its own.
+	Dependencies = "dependencies"
 	// Files is where a catalog function's files lie in its container.
 	Files = "/function"
 )
@@ -50,6 +53,9 @@ type Function struct {
 	MemoryMiB int `json:"memoryMiB,omitempty"` // 0: no limit
 	UID       int `json:"uid,omitempty"`
 	GID       int `json:"gid,omitempty"`
+	// Writable are directories that are empty and can be written, in memory: the
+	// volumes of an imported image.
+	Writable []string `json:"writable,omitempty"`
 }
 
 // ParseFunction reads a function.json. The error joins every mistake.
@@ -87,6 +93,9 @@ func (f *Function) check() error {
 	want(f.Dir == "" || path.IsAbs(f.Dir), "dir: %q is not absolute", f.Dir)
 	want(f.Port >= 1 && f.Port <= 65535, "port: want 1 to 65535, got %d", f.Port)
 	want(f.MemoryMiB >= 0 && f.MemoryMiB <= 1<<20, "memoryMiB: want 0 to %d, got %d", 1<<20, f.MemoryMiB)
+	for i, dir := range f.Writable {
+		want(path.IsAbs(dir) && path.Clean(dir) == dir && dir != "/", "writable[%d]: %q is no absolute path of a directory", i, dir)
+	}
 	want(f.UID >= 0 && f.GID >= 0, "uid, gid: none may be negative")
 	return errors.Join(mistakes...)
 }
@@ -211,7 +220,7 @@ func Config(c Container) ([]byte, error) {
 			Capabilities: capabilities{[]string{}, []string{}, []string{}, []string{}, []string{}},
 		},
 		Root:   root{c.Rootfs, true},
-		Mounts: mounts(),
+		Mounts: mounts(c.Function),
 		Linux: linux{
 			Namespaces:  []namespace{{"pid"}, {"mount"}, {"ipc"}, {"uts"}},
 			CgroupsPath: c.Cgroup,

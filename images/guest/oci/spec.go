@@ -47,14 +47,18 @@ type mount struct {
 }
 
 // mounts are those of a container: nothing of the disk can be written.
-func mounts() []mount {
-	return []mount{
+func mounts(f Function) []mount {
+	list := []mount{
 		{"/proc", "proc", "proc", nil},
 		{"/dev", "tmpfs", "tmpfs", []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
 		{"/dev/shm", "tmpfs", "shm", []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
 		{"/sys", "sysfs", "sysfs", []string{"nosuid", "noexec", "nodev", "ro"}},
 		{"/tmp", "tmpfs", "tmpfs", []string{"nosuid", "nodev", "mode=1777"}},
 	}
+	for _, dir := range f.Writable {
+		list = append(list, mount{dir, "tmpfs", "tmpfs", []string{"nosuid", "nodev", "mode=1777"}})
+	}
+	return list
 }
 
 type linux struct {
