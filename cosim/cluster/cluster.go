@@ -31,6 +31,7 @@ import (
 	"fmt"
 
 	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
 )
 
 // eventKind says what happens.
@@ -280,7 +281,7 @@ func (m *Model) serve(s *Sandbox, id int32) {
 func (m *Model) execute(n *Node, core int, id int32) {
 	inv := m.invocations.at(id)
 	s := inv.sandbox
-	state := s.state(core, m.events.Now())
+	state := m.state(s, core)
 	state.Base = inv.base
 	draw, err := s.law.Draw(state, inv.luck)
 	if err != nil {
@@ -300,6 +301,22 @@ func (m *Model) execute(n *Node, core int, id int32) {
 	s.called = true
 	s.enter(core)
 	n.enter(core)
+}
+
+// state returns the state in which an invocation starts: the core's, or one
+// drawn independently of it. What is a first call is never drawn: it belongs to
+// the sandbox, not to the core.
+func (m *Model) state(s *Sandbox, core int) servicetime.State {
+	f := s.function
+	state := s.state(core, m.events.Now())
+	switch {
+	case state.Cold:
+	case f.condition != nil:
+		state = f.config.Conditions.draw(f.condition.Float64())
+	case f.census != nil && m.events.Now() >= m.config.WarmUp:
+		f.census.add(state)
+	}
+	return state
 }
 
 // leaveCore ends the busy part of an invocation under FCFS.

@@ -114,6 +114,8 @@ type Config struct {
 	Buckets int
 	// NoNodes and NoClasses leave out the histograms by node and by condition.
 	NoNodes, NoClasses bool
+	// Census makes the run count in which states invocations start.
+	Census bool
 }
 
 // NodeConfig is one machine.
@@ -145,7 +147,10 @@ type FunctionConfig struct {
 	// thousands of functions.
 	Minor bool
 	// Laws holds the function's service times by platform.
-	Laws        map[string]servicetime.Law
+	Laws map[string]servicetime.Law
+	// Conditions, unless nil, cuts the loop: the state of a call that is not a
+	// sandbox's first is drawn from it, whatever the core did in between.
+	Conditions  *Census
 	Concurrency int // invocations that one sandbox serves at a time, >= 1
 	MemoryMiB   int // of one sandbox
 	// QueueLimit bounds the queue in front of the function (late binding) or

@@ -17,6 +17,8 @@ type Function struct {
 	luck      *rand.Rand // service/<function>: one draw per arrival
 	stage     *rand.Rand // startup/<function>
 	random    *rand.Rand // routing/<function>
+	condition *rand.Rand // condition/<function>; nil in the coupled model
+	census    *Census    // nil unless wanted
 	next      Arrival
 	queue     fifo[int32]
 	roster    roster
@@ -82,6 +84,12 @@ func newFunction(index int, f FunctionConfig, c Config) *Function {
 		created.keeper = newKeeper(f.NewKeepAlive(c.Random("keep-alive/" + f.Name)))
 	}
 	created.roster.function = created
+	if f.Conditions != nil {
+		created.condition = c.Random("condition/" + f.Name)
+	}
+	if c.Census {
+		created.census = new(Census)
+	}
 	created.all = Candidates{slot: slotAll, roster: &created.roster}
 	created.free = Candidates{slot: slotFree, roster: &created.roster}
 	return created

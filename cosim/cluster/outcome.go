@@ -38,6 +38,10 @@ type Outcome struct {
 	Created                int64 // sandboxes made after time 0
 	Evicted                int64 // idle sandboxes given up for memory
 
+	// Censuses of the states in which invocations started, in the order of
+	// Config.Functions; nil unless Config.Census.
+	Censuses []*Census
+
 	Timeline Timeline
 	End      des.Time // the last instant simulated
 }
@@ -48,7 +52,7 @@ type FunctionOutcome struct {
 	Members int    // 1, or how many minor functions are recorded here
 	Times   *Times // nil where nothing completed
 	Account Account
-	Cold    int64
+	Classes [Classes]int64 // recorded invocations by class of condition
 }
 
 // Timeline holds time averages over equal parts of [0, horizon].
@@ -95,12 +99,15 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 	for _, f := range m.functions {
 		f.record.account.Queued += int64(f.inSystem)
 		o.Created += f.created
+		if f.census != nil {
+			o.Censuses = append(o.Censuses, f.census)
+		}
 	}
 	for _, part := range r.byFunction {
 		part.account.Running = part.running
 		part.account.Queued -= part.running
-		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: part.times, Account: part.account, Cold: part.cold})
-		o.Cold += part.cold
+		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: part.times, Account: part.account, Classes: part.classes})
+		o.Cold += part.classes[ClassCold]
 		if part.times != nil {
 			o.All.Merge(part.times)
 		}

@@ -146,7 +146,7 @@ type functionRecord struct {
 	times   *Times
 	account Account
 	running int64
-	cold    int64
+	classes [Classes]int64 // recorded
 }
 
 func (r *recorder) init(m *Model) {
@@ -211,11 +211,9 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	if inv.arrived < r.span.warmUp {
 		return
 	}
-	if inv.class == ClassCold {
-		f.cold++
-		if inv.awaited {
-			r.coldStarts++
-		}
+	f.classes[inv.class]++
+	if inv.class == ClassCold && inv.awaited {
+		r.coldStarts++
 	}
 	response := now.Sub(inv.arrived) + inv.way
 	r.series.Add(response.Seconds())

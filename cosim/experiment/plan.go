@@ -39,6 +39,7 @@ type plan struct {
 	measured   Measured       // nil where nothing is measured
 	given      bool           // some service time is a given law
 	traced     bool           // some service time is a trace's own duration
+	fits       []string       // notes on constants that were fitted
 	overloaded string         // why no steady state can exist; empty otherwise
 }
 
@@ -57,6 +58,9 @@ func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error
 		}
 	}
 	if err := p.build(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.fitConditions(ctx); err != nil {
 		return nil, err
 	}
 	p.overloaded = p.overload()
@@ -185,12 +189,6 @@ func (p *plan) givenLaw(s scenario.Service, create, init servicetime.Distributio
 	}, nil
 }
 
-// Model returns the condition model of a scenario.
-func Model(f scenario.Fidelity) (servicetime.ConditionModel, error) {
-	kind, err := servicetime.ParseModel(f.Model.Kind)
-	return servicetime.ConditionModel{Kind: kind, HalfDepth: f.Model.HalfDepth, Tau: f.Model.Tau}, err
-}
-
 // LawOptions returns how a source has to answer for a scenario.
 func LawOptions(s *scenario.Scenario) (servicetime.LawOptions, error) {
 	model, err := Model(s.Fidelity)
@@ -218,9 +216,8 @@ func stages(c scenario.ColdStart) (create, init servicetime.Distribution, err er
 	return laws[0], laws[1], nil
 }
 
-// run simulates one replication.
-func (p *plan) run(ctx context.Context, replication int) (*cluster.Outcome, error) {
-	seed := Seed(p.scenario.Seed, replication)
+// simulate runs the template once, with what change does to it.
+func (p *plan) simulate(ctx context.Context, seed uint64, change func(*cluster.Config)) (*cluster.Outcome, error) {
 	c := p.template
 	c.Random = func(name string) *rand.Rand { return loadgen.Rand(seed, name) }
 	c.Functions = slices.Clone(c.Functions)
@@ -228,6 +225,7 @@ func (p *plan) run(ctx context.Context, replication int) (*cluster.Outcome, erro
 		c.Functions[i].Arrivals = arrivals{f.Arrivals.Stream(seed)}
 	}
 	c.Stop = func() error { return context.Cause(ctx) }
+	change(&c)
 	model, err := cluster.New(c)
 	if err != nil {
 		return nil, err
@@ -322,7 +320,7 @@ func (p *plan) labels() []string {
 
 // notes says what a reader must know about the run.
 func (p *plan) notes(o outcomes) []string {
-	notes := slices.Clone(p.demand.Warnings)
+	notes := append(slices.Clone(p.demand.Warnings), p.fits...)
 	if p.measured != nil {
 		notes = append(notes, "the intervals show the noise of the queue for this sample set; how far the set itself may be off is not in them")
 		notes = append(notes, p.measured.Notes()...)

@@ -63,6 +63,13 @@ type Marginal struct {
 	Invocations int64            `json:"invocations"` // recorded, over all replications
 	Share       metrics.Estimate `json:"share"`       // of the recorded invocations
 	Metrics     []Metric         `json:"metrics"`
+	Conditions  []Part           `json:"conditions,omitempty"` // of a function: how often it ran in each
+}
+
+// Part is a share of something.
+type Part struct {
+	Name  string           `json:"name"`
+	Share metrics.Estimate `json:"share"`
 }
 
 // Curve is a cumulative distribution of one of the three times over all

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
@@ -50,6 +51,10 @@ func summarize(o outcomes, level float64, unstable string) Run {
 	ratio("in_system", func(x *cluster.Outcome) float64 { return x.MeanInSystem })
 	ratio("sandboxes", func(x *cluster.Outcome) float64 { return x.MeanSandboxes })
 	ratio("cold_share", func(x *cluster.Outcome) float64 { return divide(float64(x.Cold), float64(x.All.Response.Count())) })
+	ratio("no_wait_share", func(x *cluster.Outcome) float64 {
+		n := x.All.Waiting.Count()
+		return divide(float64(n-x.All.Waiting.CountAbove(0)), float64(n))
+	})
 	ratio("rejected_share", func(x *cluster.Outcome) float64 { return divide(float64(x.Rejections), float64(x.Admissions)) })
 	r.Metrics = append(r.Metrics, Metric{Name: "throughput", Unit: "1/s", Estimate: metrics.MeanOf(o.each(func(x *cluster.Outcome) float64 {
 		return float64(x.All.Response.Count()) / x.Observed.Seconds()
@@ -58,6 +63,7 @@ func summarize(o outcomes, level float64, unstable string) Run {
 	r.Functions = marginals(o, level, len(o[0].Functions), func(x *cluster.Outcome, i int) (string, *cluster.Times) {
 		return grouped(x.Functions[i]), x.Functions[i].Times
 	})
+	conditionsOf(r.Functions, o, level)
 	r.Nodes = marginals(o, level, len(o[0].Nodes), func(x *cluster.Outcome, i int) (string, *cluster.Times) {
 		return x.NodeNames[i], x.Nodes[i]
 	})
@@ -141,6 +147,28 @@ func marginals(o outcomes, level float64, parts int, part func(*cluster.Outcome,
 	return list
 }
 
+// conditionsOf fills in how often each function ran in each condition.
+func conditionsOf(functions []Marginal, o outcomes, level float64) {
+	shares := make([]float64, len(o))
+	for i, f := range o[0].Functions {
+		at := slices.IndexFunc(functions, func(m Marginal) bool { return m.Name == grouped(f) })
+		if at < 0 {
+			continue // nothing completed
+		}
+		for class := range cluster.Classes {
+			occurs := false
+			for j, one := range o {
+				part := one.Functions[i]
+				shares[j] = divide(float64(part.Classes[class]), float64(recorded(part)))
+				occurs = occurs || part.Classes[class] > 0
+			}
+			if occurs {
+				functions[at].Conditions = append(functions[at].Conditions, Part{Name: cluster.Class(class).String(), Share: metrics.MeanOf(shares, level)})
+			}
+		}
+	}
+}
+
 // maxCurvePoints bounds a curve; a histogram has more buckets than a plot has
 // pixels.
 const maxCurvePoints = 300
@@ -195,4 +223,12 @@ func grouped(f cluster.FunctionOutcome) string {
 		return fmt.Sprintf("%s (%d functions)", f.Name, f.Members)
 	}
 	return f.Name
+}
+
+// recorded returns how many invocations of a function were recorded.
+func recorded(f cluster.FunctionOutcome) (n int64) {
+	for _, count := range f.Classes {
+		n += count
+	}
+	return n
 }

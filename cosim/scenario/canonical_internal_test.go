@@ -115,6 +115,9 @@ func TestIdentityKnowsEveryKey(t *testing.T) {
 		same := identity(t, s) == identity(t, changed)
 		require.Equal(t, section == "execution", same, "%s: %s instead of %s", path, value.text, was.text)
 	})
+	if testing.Short() {
+		return // a fifth of the draws may leave a section out
+	}
 	for _, section := range []string{"name", "description", "seed", "cluster", "workload", "fidelity", "execution"} {
 		require.Contains(t, seen, section, "no draw changed it")
 	}

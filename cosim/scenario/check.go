@@ -3,12 +3,14 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/servicetime"
 	"microcosm/functions"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
@@ -86,6 +88,43 @@ func (f *Fidelity) check(r *reader, p place) {
 	r.checkWord(p.child("platform"), f.Platform)
 	r.checkWord(p.child("stack"), f.Stack)
 	r.checkWord(p.child("mix"), f.Mix)
+}
+
+func (m *Model) check(r *reader, p place) {
+	list := p.child("shares")
+	if list.node == nil || !r.sound(p, "kind", "of", "shares") {
+		return
+	}
+	if m.Of != "interleave" {
+		r.wrong(list, "go with of: interleave only: a condition has a k, but no idle time")
+		return
+	}
+	sum := 0.0
+	for i, s := range m.Shares {
+		sum += float64(s.Share)
+		if at := list.item(i).child("condition"); r.sound(list.item(i), "condition") {
+			if _, err := s.State(); err != nil {
+				r.wrong(at, "%v", err)
+			}
+		}
+	}
+	if math.Abs(sum-1) > 1e-6 {
+		r.wrong(list, "add up to %.4g %%, not to 100 %%", 100*sum)
+	}
+}
+
+// State returns the state of a core that the condition stands for.
+func (s ConditionShare) State() (servicetime.State, error) {
+	c, err := servicetime.ParseCondition(s.Condition)
+	switch {
+	case err != nil:
+		return servicetime.State{}, err
+	case c.Kind == servicetime.Flush:
+		return servicetime.State{New: true}, nil
+	case c.Kind == servicetime.Warm || c.Kind == servicetime.Lukewarm && c.Mix == servicetime.CatalogMix:
+		return servicetime.State{K: int64(c.K)}, nil
+	}
+	return servicetime.State{}, fmt.Errorf("%s is no condition that can be drawn: want warm, lukewarm:K or flush", c)
 }
 
 func (f *Function) check(r *reader, p place) {

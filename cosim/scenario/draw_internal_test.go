@@ -46,6 +46,12 @@ func drawScenario(t *rapid.T) *Scenario {
 	}
 	w.WarmUp = rapid.SampledFrom([]WarmUp{{}, {Time: 7 * time.Millisecond}, {Share: 0.07}, {Share: 0.29}}).Draw(t, "warm-up")
 	s.Fidelity.Platform = "skylake-x86"
+	s.Fidelity.Model.Shares = nil
+	if s.Fidelity.Model.Of == "interleave" {
+		s.Fidelity.Model.Shares = rapid.SampledFrom([][]ConditionShare{
+			nil, {{"flush", 1}}, {{"warm", .07}, {"lukewarm:4", .93}},
+		}).Draw(t, "shares")
+	}
 	s.Factors = rapid.SampledFrom([][]Factor{nil, nil, nil, {
 		{Name: "a b", Set: "cluster.load-balancing", Levels: Levels{"sticky", "random"}},
 		{Name: "true", Set: "fidelity.penalty", Levels: Levels{"0", "1", "1e-3"}},

@@ -112,13 +112,37 @@ type Fidelity struct {
 
 // Model is the condition model.
 type Model struct {
-	// Kind is interleave (by the invocations in between) or idle (by the time in between).
-	Kind string `yaml:"kind" default:"interleave" words:"interleave|idle"`
-	// HalfDepth is k½, the number of invocations after which half of the warm state is gone; 0 stands for fitted.
-	HalfDepth float64 `yaml:"half-depth" only:"kind=interleave" default:"fitted" also:"fitted" range:"0.001..1000000"`
-	// Tau is the idle time after which 63 % of the warm state is gone.
-	Tau time.Duration `yaml:"tau" only:"kind=idle" need:"always" range:"1ns.."`
+	// Kind is interleave (by the invocations in between), idle (by the time in between), or none (drawn independently of what the core did: the loop is cut).
+	Kind string `yaml:"kind" default:"interleave" words:"interleave|idle|none"`
+	// Of is the model whose conditions are drawn independently.
+	Of string `yaml:"of" only:"kind=none" default:"interleave" words:"interleave|idle"`
+	// HalfDepth is k½, the number of invocations after which half of the warm state is gone; 0 stands for fitted to the samples.
+	HalfDepth float64 `yaml:"half-depth" only:"kind=interleave|none" default:"fitted" also:"fitted" range:"0.001..1000000"`
+	// Tau is the idle time after which 63 % of the warm state is gone; fitted, for every function, to what the invocations in between leave in a pilot run of the interleave model.
+	Tau time.Duration `yaml:"tau" only:"kind=idle|none" default:"fitted" also:"fitted" range:"1ns.."`
+	// Shares are the conditions that are drawn; those of the coupled run unless given.
+	Shares []ConditionShare `yaml:"shares" only:"kind=none"`
 }
+
+// ConditionShare is how often a condition is drawn.
+type ConditionShare struct {
+	// Condition is warm, lukewarm:K or flush.
+	Condition string `yaml:"condition" need:"always"`
+	// Share of the calls that are not a sandbox's first, to 0.01 %.
+	Share Share `yaml:"share" need:"always" range:"0%..100%"`
+}
+
+// Depths returns the model that places a condition on the interpolation axis:
+// interleave or idle.
+func (m Model) Depths() string {
+	if m.Kind == "none" {
+		return m.Of
+	}
+	return m.Kind
+}
+
+// Independent reports that conditions are drawn independently.
+func (m Model) Independent() bool { return m.Kind == "none" }
 
 // Execution is where service times come from and what they may cost.
 type Execution struct {

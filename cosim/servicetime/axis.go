@@ -204,16 +204,21 @@ func fitHalfDepth(points []point) float64 {
 		}
 		return sum
 	}
-	// A grid finds the valley, golden section its floor: the loss may have
-	// several minima, and k½ is wanted to a per cent only.
-	lowest, step := math.Log(1.0/16), math.Log(2)/4
-	best := lowest
-	for x := lowest; x <= math.Log(4096); x += step {
-		if loss(x) < loss(best) {
-			best = x
+	return math.Exp(minimum(loss, math.Log(1.0/16), math.Log(4096)))
+}
+
+// minimum returns the minimum of f on [lo, hi], which are logarithms. A grid
+// finds the valley, golden section its floor: f may have several minima, and the
+// constants that are fitted are wanted to a per cent only.
+func minimum(f func(float64) float64, lo, hi float64) float64 {
+	step := math.Log(2) / 4
+	best, least := lo, f(lo)
+	for x := lo + step; x <= hi; x += step {
+		if y := f(x); y < least {
+			best, least = x, y
 		}
 	}
-	return math.Exp(goldenSection(loss, best-step, best+step))
+	return goldenSection(f, best-step, best+step)
 }
 
 // goldenSection returns the minimum of a unimodal f on [lo, hi] to 1e-6.

@@ -35,6 +35,16 @@ func (g *GivenLaw) Draw(s State, u float64) (Draw, error) {
 	return Draw{Service: service, Busy: busy}, nil
 }
 
+// Depth returns the depth of a state under the law's condition model.
+func (g *GivenLaw) Depth(s State) float64 { return g.Model.Depth(s) }
+
+// WithModel returns the same law under another condition model.
+func (g *GivenLaw) WithModel(m ConditionModel) Law {
+	changed := *g
+	changed.Model = m
+	return &changed
+}
+
 // Startup draws the stages of a cold start.
 func (g *GivenLaw) Startup(create, init float64) (createTime, initTime time.Duration, err error) {
 	return stage(g.Create, create), stage(g.Init, init), nil

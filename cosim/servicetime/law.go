@@ -31,11 +31,13 @@ type LawOptions struct {
 // (isotonic regression) and Smoothed says so. The samples themselves are never
 // altered.
 type SampledLaw struct {
-	options LawOptions
-	axis    *axis // nil when neither warm nor anything deeper was measured
-	cold    *curve
-	create  Distribution
-	init    Distribution
+	options  LawOptions // with the k½ in use
+	given    LawOptions // as they were given
+	measured []Measured
+	axis     *axis // nil when neither warm nor anything deeper was measured
+	cold     *curve
+	create   Distribution
+	init     Distribution
 }
 
 // NewLaw builds the law of one function on one platform. Samples that are not
@@ -45,10 +47,15 @@ func NewLaw(measured []Measured, o LawOptions) (*SampledLaw, error) {
 	if o.Mix == "" {
 		o.Mix = CatalogMix
 	}
-	law := &SampledLaw{options: o, create: o.Create, init: o.Init}
 	if err := checkPool(measured); err != nil {
 		return nil, err
 	}
+	return newLaw(measured, o), nil
+}
+
+// newLaw builds a law from samples that belong together.
+func newLaw(measured []Measured, o LawOptions) *SampledLaw {
+	law := &SampledLaw{options: o, given: o, measured: measured, create: o.Create, init: o.Init}
 	var points []point
 	for _, m := range measured {
 		c := newCurve(m.Samples)
@@ -73,7 +80,7 @@ func NewLaw(measured []Measured, o LawOptions) (*SampledLaw, error) {
 	if law.axis != nil {
 		law.options.Model.HalfDepth = law.axis.halfDepth
 	}
-	return law, nil
+	return law
 }
 
 func checkPool(measured []Measured) error {
@@ -165,6 +172,20 @@ func (l *SampledLaw) WarmMean() (busy, service time.Duration) {
 
 // HalfDepth returns the k½ in use, fitted or given.
 func (l *SampledLaw) HalfDepth() float64 { return l.options.Model.HalfDepth }
+
+// Depth returns the depth of a state under the law's condition model.
+func (l *SampledLaw) Depth(s State) float64 { return l.options.Model.Depth(s) }
+
+// WithModel returns the same samples under another condition model. The
+// measured conditions keep their depths.
+func (l *SampledLaw) WithModel(m ConditionModel) Law {
+	changed := *l
+	m.HalfDepth = l.options.Model.HalfDepth
+	changed.options.Model = m
+	m.HalfDepth = l.given.Model.HalfDepth // fitted anew to every resample
+	changed.given.Model = m
+	return &changed
+}
 
 // Smoothed lists the measured conditions whose quantiles were pooled with a
 // neighbour's to keep the law monotone along the axis.
