@@ -4,31 +4,15 @@ import (
 	"fmt"
 	"strings"
 
-	"microcosm/cosim/cluster"
 	"microcosm/cosim/metrics"
 )
 
-// effectMetrics are the numbers for which runs are contrasted.
-var effectMetrics = []struct {
-	name, unit string
-	of         func(*cluster.Outcome) float64
-}{
-	{"response_mean", "s", func(o *cluster.Outcome) float64 { return o.All.Response.Mean() }},
-	{"response_p50", "s", func(o *cluster.Outcome) float64 { return o.All.Response.Quantile(.5).Seconds() }},
-	{"response_p99", "s", func(o *cluster.Outcome) float64 { return o.All.Response.Quantile(.99).Seconds() }},
-	{"waiting_mean", "s", func(o *cluster.Outcome) float64 { return o.All.Waiting.Mean() }},
-	{"service_mean", "s", func(o *cluster.Outcome) float64 { return o.All.Service.Mean() }},
-	{"cold_share", "", func(o *cluster.Outcome) float64 {
-		return divide(float64(o.Cold), float64(o.All.Response.Count()))
-	}},
-}
-
 // cell is one run of the factorial design.
 type cell struct {
-	name     string
-	levels   []int // one per factor, indices into Factor.Levels
-	outcomes outcomes
-	unstable string
+	name       string
+	levels     []int // one per factor, indices into Factor.Levels
+	replicated []Replicated
+	unstable   string
 }
 
 // contrast is a weighted sum of cells.
@@ -45,19 +29,31 @@ type contrast struct {
 func effects(factors []Factor, cells []*cell, level float64) []Effect {
 	var list []Effect
 	for _, c := range contrasts(factors, cells) {
-		for _, m := range effectMetrics {
-			e := Effect{Name: c.name, Formula: c.formula(), Metric: m.name, Unit: m.unit}
-			if reason := c.unstable(); reason != "" {
-				e.Estimate = metrics.Unstable(0, metrics.MethodPaired, reason)
-			} else {
-				runs := make([][]float64, len(c.cells))
-				for i, one := range c.cells {
-					runs[i] = one.outcomes.each(m.of)
-				}
-				e.Estimate = metrics.Contrast(c.weights, runs, level)
-			}
+		list = append(list, c.effects(level)...)
+	}
+	return list
+}
+
+// effects estimates the contrast for every number that the cells have.
+func (c contrast) effects(level float64) []Effect {
+	var list []Effect
+	for m, first := range c.cells[0].replicated {
+		e := Effect{Name: c.name, Formula: c.formula(), Metric: first.Metric, Unit: first.Unit}
+		if reason := c.unstable(); reason != "" {
+			e.Estimate = metrics.Unstable(0, metrics.MethodPaired, reason)
 			list = append(list, e)
+			continue
 		}
+		runs := make([][]float64, len(c.cells))
+		resampled := make([]*metrics.Resampled, len(c.cells))
+		for i, one := range c.cells {
+			runs[i], resampled[i] = one.replicated[m].Values, one.replicated[m].Resampled
+		}
+		e.Estimate = metrics.Contrast(c.weights, runs, level)
+		if together, ok := metrics.ContrastResampled(c.weights, resampled); ok {
+			e.Estimate, e.Parts = split(e.Estimate, together, false, level)
+		}
+		list = append(list, e)
 	}
 	return list
 }

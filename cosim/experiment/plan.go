@@ -322,7 +322,11 @@ func (p *plan) labels() []string {
 func (p *plan) notes(o outcomes) []string {
 	notes := append(slices.Clone(p.demand.Warnings), p.fits...)
 	if p.measured != nil {
-		notes = append(notes, "the intervals show the noise of the queue for this sample set; how far the set itself may be off is not in them")
+		if p.scenario.Fidelity.Resamples == 0 {
+			notes = append(notes, "the intervals show the noise of the queue for this sample set; how far the set itself may be off is not in them")
+		} else {
+			notes = append(notes, "the intervals of functions, nodes and conditions show the noise of the queue for this sample set; those of whole runs and effects also show how far the set itself may be off")
+		}
 		notes = append(notes, p.measured.Notes()...)
 	}
 	var interpolated, total, unplaced int64

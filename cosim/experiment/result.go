@@ -48,13 +48,62 @@ type Run struct {
 	Conditions  []Marginal      `json:"conditions,omitempty"`
 	Curves      []Curve         `json:"curves"`
 	Timeline    Timeline        `json:"timeline"`
+	// Resampling says how the uncertainty of measured service times was carried
+	// into the estimates; nil where none is measured.
+	Resampling *Resampling `json:"resampling,omitempty"`
+	// Replicated holds what comparisons of runs are made from.
+	Replicated []Replicated `json:"replicated"`
+}
+
+// Replicated is one number of every replication, and of every resample of the
+// measured service times.
+type Replicated struct {
+	Metric    string             `json:"metric"`
+	Unit      string             `json:"unit"`
+	Values    []float64          `json:"values"` // by replication
+	Resampled *metrics.Resampled `json:"resampled,omitempty"`
+}
+
+// Resampling says how the samples' uncertainty was carried into a run.
+type Resampling struct {
+	Resamples     int         `json:"resamples"`
+	UnstableShare float64     `json:"unstable_share"`   // of the resamples: the queue has no steady state under them
+	Invocations   int64       `json:"invocations"`      // recorded under each
+	Matter        []CellShare `json:"matter,omitempty"` // whose samples matter most for the p99 of the response time
+}
+
+// CellShare is the share of a variance that comes from the samples of one cell.
+type CellShare struct {
+	Cell    string  `json:"cell"`
+	Samples int     `json:"samples"`
+	Share   float64 `json:"share"`
+}
+
+// Parts splits the uncertainty of a number by where it comes from.
+type Parts struct {
+	Queue    metrics.Estimate `json:"queue"`    // noise of the queue, for these very samples
+	Sampling metrics.Estimate `json:"sampling"` // of the measured service times
+	// Band is what the simulator that measured may be off the hardware: stated
+	// by the scenario, estimated by nobody, and in no other interval. Nil where
+	// real hardware was measured.
+	Band *Band `json:"band,omitempty"`
+}
+
+// Band is a stated interval.
+type Band struct {
+	Relative float64 `json:"relative"`
+	Lo       float64 `json:"lo"`
+	Hi       float64 `json:"hi"`
 }
 
 // Metric is one number of the report.
 type Metric struct {
-	Name     string           `json:"name"` // e.g. "response_p99", "utilization"
-	Unit     string           `json:"unit"` // "s" or "" for a ratio or a count
+	Name string `json:"name"` // e.g. "response_p99", "utilization"
+	Unit string `json:"unit"` // "s" or "" for a ratio or a count
+	// Estimate holds the noise of the queue and, where Parts is not nil, the
+	// uncertainty of the measured service times.
 	Estimate metrics.Estimate `json:"estimate"`
+	Parts    *Parts           `json:"parts,omitempty"`
 }
 
 // Marginal is what one function, node or condition saw.
@@ -102,6 +151,7 @@ type Effect struct {
 	Metric   string           `json:"metric"`
 	Unit     string           `json:"unit"`
 	Estimate metrics.Estimate `json:"estimate"`
+	Parts    *Parts           `json:"parts,omitempty"`
 }
 
 // Find returns the metric of that name.

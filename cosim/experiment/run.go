@@ -38,6 +38,13 @@ type Options struct {
 	Step func()
 }
 
+func (o Options) slots() int {
+	if o.Slots == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return o.Slots
+}
+
 // InterruptedError says that a run ended early, with a Result of the
 // replications that were complete.
 type InterruptedError struct {
@@ -89,7 +96,16 @@ func Simulate(ctx context.Context, s *scenario.Scenario, o Options) (*Result, er
 	if interrupted != nil && interrupted.Done == 0 {
 		return nil, err
 	}
-	result, err := assemble(s, variants, plans, done)
+	resampled := make([]*resampling, len(plans))
+	if interrupted == nil {
+		if resampled, err = propagate(ctx, plans, done, s.Fidelity.Resamples, o); ctx.Err() != nil {
+			interrupted = &InterruptedError{Done: len(done[0]), Of: s.Fidelity.Replications, Cause: context.Cause(ctx)}
+			resampled = make([]*resampling, len(plans))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	result, err := assemble(s, variants, plans, done, resampled)
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +133,9 @@ func replicate(ctx context.Context, plans []*plan, replications int, o Options) 
 	for i := range done {
 		done[i] = make(outcomes, replications)
 	}
-	slots := o.Slots
-	if slots == 0 {
-		slots = runtime.GOMAXPROCS(0)
-	}
 	var mu sync.Mutex
 	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(slots)
+	group.SetLimit(o.slots())
 	for r := range replications {
 		for i, p := range plans {
 			if inner.Err() != nil {
@@ -167,7 +179,7 @@ func Seed(seed uint64, replication int) uint64 {
 }
 
 // assemble makes the result out of all outcomes.
-func assemble(s *scenario.Scenario, variants []scenario.Variant, plans []*plan, done []outcomes) (*Result, error) {
+func assemble(s *scenario.Scenario, variants []scenario.Variant, plans []*plan, done []outcomes, resampled []*resampling) (*Result, error) {
 	identity, err := s.Identity()
 	if err != nil {
 		return nil, err
@@ -186,9 +198,11 @@ func assemble(s *scenario.Scenario, variants []scenario.Variant, plans []*plan, 
 	var cells []*cell
 	for i, v := range variants {
 		p := plans[i]
-		c := &cell{name: nameOf(s, v), levels: indices(s, v), outcomes: done[i]}
+		c := &cell{name: nameOf(s, v), levels: indices(s, v)}
 		c.unstable = p.unstable(done[i])
 		run := summarize(done[i], r.Confidence, c.unstable)
+		run.propagate(done[i], resampled[i], p.band(), r.Confidence)
+		c.replicated = run.Replicated
 		run.Name, run.Levels, run.Terminating = c.name, v.Levels, p.demand.Terminating
 		r.Runs = append(r.Runs, run)
 		r.Samples = append(r.Samples, p.labels()...)

@@ -21,12 +21,6 @@ func (o outcomes) each(value func(*cluster.Outcome) float64) []float64 {
 	return values
 }
 
-// quantiles are those that every report shows.
-var quantiles = []struct {
-	name string
-	p    float64
-}{{"p50", .5}, {"p95", .95}, {"p99", .99}, {"p99.9", .999}}
-
 // summarize turns the replications of one run into estimates. Without an
 // interval by replications (there is one only) the mean response time gets one
 // by batch means.
@@ -43,22 +37,9 @@ func summarize(o outcomes, level float64, unstable string) Run {
 	if len(o) == 1 {
 		r.Metrics[0].Estimate = o[0].Series.EstimateMean(level)
 	}
-	ratio := func(name string, value func(*cluster.Outcome) float64) {
-		r.Metrics = append(r.Metrics, Metric{Name: name, Estimate: metrics.MeanOf(o.each(value), level)})
+	for _, m := range ratios {
+		r.Metrics = append(r.Metrics, Metric{Name: m.name, Unit: m.unit, Estimate: metrics.MeanOf(o.each(m.of), level)})
 	}
-	ratio("slowdown", func(x *cluster.Outcome) float64 { return divide(x.All.Response.Mean(), x.All.Service.Mean()) })
-	ratio("utilization", (*cluster.Outcome).Utilization)
-	ratio("in_system", func(x *cluster.Outcome) float64 { return x.MeanInSystem })
-	ratio("sandboxes", func(x *cluster.Outcome) float64 { return x.MeanSandboxes })
-	ratio("cold_share", func(x *cluster.Outcome) float64 { return divide(float64(x.Cold), float64(x.All.Response.Count())) })
-	ratio("no_wait_share", func(x *cluster.Outcome) float64 {
-		n := x.All.Waiting.Count()
-		return divide(float64(n-x.All.Waiting.CountAbove(0)), float64(n))
-	})
-	ratio("rejected_share", func(x *cluster.Outcome) float64 { return divide(float64(x.Rejections), float64(x.Admissions)) })
-	r.Metrics = append(r.Metrics, Metric{Name: "throughput", Unit: "1/s", Estimate: metrics.MeanOf(o.each(func(x *cluster.Outcome) float64 {
-		return float64(x.All.Response.Count()) / x.Observed.Seconds()
-	}), level)})
 
 	r.Functions = marginals(o, level, len(o[0].Functions), func(x *cluster.Outcome, i int) (string, *cluster.Times) {
 		return grouped(x.Functions[i]), x.Functions[i].Times
@@ -99,14 +80,7 @@ func (r *Run) withdraw(reason string) {
 // replication.
 func times(sections []*cluster.Times, level float64) []Metric {
 	var list []Metric
-	for _, part := range []struct {
-		name string
-		of   func(*cluster.Times) *metrics.Histogram
-	}{
-		{"response", func(t *cluster.Times) *metrics.Histogram { return &t.Response }},
-		{"waiting", func(t *cluster.Times) *metrics.Histogram { return &t.Waiting }},
-		{"service", func(t *cluster.Times) *metrics.Histogram { return &t.Service }},
-	} {
+	for _, part := range parts {
 		var histograms []*metrics.Histogram
 		var means []float64
 		for _, t := range sections {

@@ -15,9 +15,10 @@ const (
 	StatusOK                         // value and interval stand
 	StatusNotEstimable               // there is no interval; Note says why. The value may be known
 	StatusUnstable                   // the quantity has no steady state: there is no value either
+	StatusBounds                     // there is no interval, but the quantity lies within Lo and Hi, NaN where it has no bound; Note says why
 )
 
-var statusWords = [...]string{"invalid", "ok", "not estimable", "unstable"}
+var statusWords = [...]string{"invalid", "ok", "not estimable", "unstable", "bounds"}
 
 // String returns the word of the status.
 func (s Status) String() string {
@@ -34,7 +35,7 @@ func ParseStatus(word string) (Status, error) {
 			return s, nil
 		}
 	}
-	return StatusInvalid, fmt.Errorf("status %q: want ok, not estimable or unstable", word)
+	return StatusInvalid, fmt.Errorf("status %q: want ok, not estimable, unstable or bounds", word)
 }
 
 // Estimate is one number with its confidence interval. Times are in seconds, all
@@ -57,7 +58,8 @@ const (
 	MethodShares       = "sectioned shares"         // N: values in all sections
 	MethodOrder        = "order statistics"         // N: values
 	MethodWelch        = "Welch t"                  // N: values in both samples
-	MethodBootstrap    = "bootstrap percentiles"    // N: resamples
+	MethodBootstrap    = "bootstrap"                // N: resamples
+	MethodCombined     = "queue noise and samples"  // N: as of the queue noise
 )
 
 // NotEstimable returns an estimate that has no interval, for the reason given.
@@ -71,6 +73,15 @@ func NotEstimable(est float64, n int64, method, reason string) Estimate {
 func Unstable(n int64, method, reason string) Estimate {
 	e := NotEstimable(math.NaN(), n, method, reason)
 	e.Status = StatusUnstable
+	return e
+}
+
+// Bounds returns an estimate that has no interval but bounds, for the reason
+// given. A bound that is not finite is none.
+func Bounds(est, lo, hi float64, n int64, method, reason string) Estimate {
+	e := NotEstimable(est, n, method, reason)
+	e.Status = StatusBounds
+	e.Lo, e.Hi = orNaN(finite(lo)), orNaN(finite(hi))
 	return e
 }
 

@@ -86,13 +86,13 @@ func FuzzEstimateJSON(f *testing.F) {
 
 func TestStatusWords(t *testing.T) {
 	t.Parallel()
-	for _, s := range []metrics.Status{metrics.StatusOK, metrics.StatusNotEstimable, metrics.StatusUnstable} {
+	for _, s := range []metrics.Status{metrics.StatusOK, metrics.StatusNotEstimable, metrics.StatusUnstable, metrics.StatusBounds} {
 		got, err := metrics.ParseStatus(s.String())
 		require.NoError(t, err)
 		require.Equal(t, s, got)
 	}
 	_, err := metrics.ParseStatus("invalid")
-	require.ErrorContains(t, err, "want ok, not estimable or unstable")
+	require.ErrorContains(t, err, "want ok, not estimable, unstable or bounds")
 	require.Equal(t, "invalid", metrics.Status(200).String())
 }
 

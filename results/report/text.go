@@ -46,6 +46,7 @@ func Text(w io.Writer, r *experiment.Result, o TextOptions) error {
 		}
 		p.table(runsTable(r))
 	}
+	p.uncertainty(r, o.All)
 	p.effects(r, o.All)
 	for _, k := range []kind{byCondition, byFunction, byNode} {
 		if k.scope == byNode.scope && !o.All {
@@ -135,6 +136,17 @@ func (p *printer) effects(r *experiment.Result, all bool) {
 	p.heading("Effects")
 	p.paragraph("  ", "Differences between runs under common random numbers. An interval that excludes 0 is an effect.")
 	p.table(effectsTable(r, all))
+}
+
+// uncertainty says where the intervals come from.
+func (p *printer) uncertainty(r *experiment.Result, all bool) {
+	if !isSplit(r) {
+		return
+	}
+	p.heading("Where the uncertainty comes from")
+	p.paragraph("  ", uncertaintyNote)
+	p.table(uncertaintyTable(r, all))
+	p.list("Samples that matter most for the p99 of the response time", matterSentences(r), "")
 }
 
 func (p *printer) marginals(r *experiment.Result, k kind, top int, all bool) {

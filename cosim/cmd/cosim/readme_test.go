@@ -44,13 +44,14 @@ func TestReadmeNumbers(t *testing.T) {
 // shown are the rows of the quickstart's table that the README quotes.
 var shown = regexp.MustCompile(`^  (metric|response mean|response p50|response p99 |waiting p99 |service mean|utilization) `)
 
-// excerpt returns the quoted rows and the effects of a run's table.
+// excerpt returns the quoted rows of a run's table, where their uncertainty comes
+// from, and the effects.
 func excerpt(table string) string {
 	var b strings.Builder
 	effects := false
 	for line := range strings.Lines(table) {
 		switch {
-		case strings.HasPrefix(line, "Effects"):
+		case strings.HasPrefix(line, "Where the uncertainty"):
 			effects = true
 			b.WriteString("\n" + line)
 		case strings.HasPrefix(line, "Conditions"):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -306,7 +307,7 @@ type inlineLaw struct {
 	request servicetime.Request
 
 	mu  sync.Mutex
-	law servicetime.Law
+	law servicetime.Resampler
 }
 
 // renew reads the law from the store, measuring a warm call first where there
@@ -322,9 +323,34 @@ func (l *inlineLaw) renew(stored bool) error {
 			}
 			continue
 		}
-		l.law = law
+		if err == nil {
+			l.law, err = resampler(law)
+		}
 		return err
 	}
+}
+
+// Resample implements servicetime.Resampler for what is measured so far.
+func (l *inlineLaw) Resample(random func(string) *rand.Rand, only func(servicetime.Condition) bool) servicetime.Resampler {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.law.Resample(random, only)
+}
+
+// Cells implements servicetime.Resampler.
+func (l *inlineLaw) Cells() []servicetime.Cell {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.law.Cells()
+}
+
+// resampler is the law of a store, which always is one of samples.
+func resampler(law servicetime.Law) (servicetime.Resampler, error) {
+	r, ok := law.(servicetime.Resampler)
+	if !ok {
+		return nil, fmt.Errorf("a law of type %T cannot be resampled", law)
+	}
+	return r, nil
 }
 
 func (l *inlineLaw) measure(c servicetime.Condition) error {

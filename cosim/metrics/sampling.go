@@ -1,0 +1,137 @@
+package metrics
+
+import (
+	"fmt"
+	"math"
+)
+
+// fewestResamples is how many resamples a variance is estimated from, at least.
+const fewestResamples = 10
+
+// SamplingInterval returns the interval that the samples' uncertainty alone puts
+// around est: Student's t on the scatter of the resampled values, with the
+// degrees of freedom of the clusters or, where they are fewer, of the resamples.
+//
+// A positive time is treated on a reciprocal scale. Response times grow beyond
+// all bounds as the mean service time approaches what the queue can bear, so that
+// resampled values have a long upper tail, on a logarithmic scale still; but
+// their reciprocals are nearly linear in it (of M/M/1 with mean service time s,
+// 1/E[T] = 1/s − λ), and a resample without a steady state has the reciprocal 0.
+// The interval is est/(1 ± t·S), S the deviation of base/value.
+//
+// Where more resamples are unstable than the interval may miss on one side, or
+// where t·S reaches 1, it has no upper end: what is left is a lower bound.
+func SamplingInterval(est float64, x Resampled, level float64, positive bool) Estimate {
+	values := x.Values.stable()
+	n := int64(len(values))
+	switch {
+	case !validLevel(level):
+		return NotEstimable(est, n, MethodBootstrap, badLevel(level))
+	case n < fewestResamples:
+		return NotEstimable(est, n, MethodBootstrap, fmt.Sprintf("needs at least %d resamples with a steady state, has %d", fewestResamples, n))
+	case math.IsNaN(est) || math.IsNaN(x.Base):
+		return NotEstimable(est, n, MethodBootstrap, "there is no value")
+	}
+	degrees := float64(n - 1)
+	if x.Degrees > 0 {
+		degrees = min(degrees, x.Degrees)
+	}
+	t := tQuantile(1-(1-level)/2, degrees)
+	inverse, ok := reciprocals(x)
+	if !positive || !ok || est <= 0 {
+		half := t * scatter(x.Base, values)
+		lo := est - half
+		if positive {
+			lo = max(0, lo)
+		}
+		return interval(est, lo, est+half, n, MethodBootstrap)
+	}
+	_, variance := moments(inverse)
+	half := t * math.Sqrt(variance)
+	share := x.UnstableShare()
+	switch lo := est / (1 + half); {
+	case share > (1-level)/2:
+		return Bounds(est, lo, math.Inf(1), n, MethodBootstrap, fmt.Sprintf("under %.3g %% of the resamples the queue has no steady state", 100*share))
+	case half >= 1:
+		return Bounds(est, lo, math.Inf(1), n, MethodBootstrap, "the samples are too few for an upper end")
+	default:
+		return interval(est, lo, est/(1-half), n, MethodBootstrap)
+	}
+}
+
+// scatter is the root mean square distance of the values from the base.
+func scatter(base float64, values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += float64((v - base) * (v - base))
+	}
+	return math.Sqrt(sum / float64(len(values)))
+}
+
+// reciprocals returns base/value by resample, 0 where there is no steady state;
+// false where a value or the base is not positive.
+func reciprocals(x Resampled) ([]float64, bool) {
+	list := make([]float64, len(x.Values))
+	for i, v := range x.Values {
+		if x.Base <= 0 || v <= 0 {
+			return nil, false
+		}
+		if finite(v) != nil {
+			list[i] = x.Base / v
+		}
+	}
+	return list, true
+}
+
+// Combine returns the estimate with the uncertainty of two independent sources,
+// whose half-widths add up as squares on either side. The value is that of queue.
+// Where one of them does not stand, neither does the combination.
+func Combine(queue, sampling Estimate) Estimate {
+	switch {
+	case !queue.OK():
+		return queue
+	case sampling.Status == StatusNotEstimable:
+		return NotEstimable(queue.Est, queue.N, MethodCombined, "of the samples: "+sampling.Note)
+	case !sampling.OK() && sampling.Status != StatusBounds:
+		return sampling
+	}
+	lo := queue.Est - math.Hypot(queue.Est-queue.Lo, sampling.Est-sampling.Lo)
+	if queue.Lo >= 0 && sampling.Lo >= 0 {
+		lo = max(0, lo)
+	}
+	if sampling.Status == StatusBounds {
+		return Bounds(queue.Est, lo, math.Inf(1), queue.N, MethodCombined, sampling.Note)
+	}
+	hi := queue.Est + math.Hypot(queue.Hi-queue.Est, sampling.Hi-sampling.Est)
+	return interval(queue.Est, lo, hi, queue.N, MethodCombined)
+}
+
+// ContrastResampled returns what the resamples say of Σ weights[j]·number j,
+// resample by resample: those that have no steady state for one of the numbers
+// have none for the contrast. It reports false where a number was not resampled.
+func ContrastResampled(weights []float64, numbers []*Resampled) (Resampled, bool) {
+	if len(numbers) == 0 || len(weights) != len(numbers) {
+		return Resampled{}, false
+	}
+	c := Resampled{Values: make(Draws, len(numbers[0].values()))}
+	for j, x := range numbers {
+		if x == nil || len(x.Values) != len(c.Values) {
+			return Resampled{}, false
+		}
+		c.Base += float64(weights[j] * x.Base)
+		for b, v := range x.Values {
+			c.Values[b] += float64(weights[j] * v) // NaN stays NaN
+		}
+		if x.Degrees > 0 && (c.Degrees == 0 || x.Degrees < c.Degrees) {
+			c.Degrees = x.Degrees
+		}
+	}
+	return c, true
+}
+
+func (r *Resampled) values() Draws {
+	if r == nil {
+		return nil
+	}
+	return r.Values
+}
