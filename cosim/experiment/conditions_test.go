@@ -72,6 +72,6 @@ func TestTauIsFittedToWhatRanInBetween(t *testing.T) {
 	again := simulate(t, pair("kind: idle"))
 	require.Equal(t, r.Notes, again.Notes)
 	idle := estimate(t, &r.Runs[0], "service_mean")
-	require.Less(t, math.Abs(idle-estimate(t, &interleaved, "service_mean")), .15)
+	require.Less(t, math.Abs(idle-estimate(t, &interleaved, "service_mean")), .25)
 	require.Greater(t, idle, 1.05, "an idle core forgets")
 }

@@ -48,8 +48,12 @@ var shown = regexp.MustCompile(`^  (metric|response mean|response p50|response p
 // from, and the effects.
 func excerpt(table string) string {
 	var b strings.Builder
-	effects := false
+	effects, before := false, ""
 	for line := range strings.Lines(table) {
+		if strings.HasPrefix(line, "  metric") && strings.HasPrefix(before, "   ") {
+			b.WriteString(before) // the first line of heads that take two
+		}
+		before = line
 		switch {
 		case strings.HasPrefix(line, "Where the uncertainty"):
 			effects = true
