@@ -338,6 +338,7 @@ func (p *plan) notes(o outcomes) []string {
 	if interpolated > 0 {
 		notes = append(notes, fmt.Sprintf("%.1f %% of the service times were interpolated between measured conditions", 100*float64(interpolated)/float64(total)))
 	}
+	notes = append(notes, p.sampleNotes(interpolated > 0)...)
 	if unplaced > 0 {
 		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no memory and had to wait", unplaced))
 	}

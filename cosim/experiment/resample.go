@@ -37,10 +37,12 @@ const saturated = .995
 
 // resampling is what resampling does to one run.
 type resampling struct {
-	cells   []servicetime.Cell
-	base    *cluster.Outcome
-	drawn   []drawn // by resample
-	horizon des.Time
+	cells []servicetime.Cell
+	base  *cluster.Outcome
+	drawn []drawn // by resample
+
+	censored  float64          // share of the worst cell, where it is too large
+	low, high *cluster.Outcome // with the censored samples; nil where they are few
 }
 
 // drawn is one resample.
@@ -73,6 +75,35 @@ func (l laws) cells() []servicetime.Cell {
 		cells = append(cells, law.Cells()...)
 	}
 	return cells
+}
+
+// censorable is a law that knows of samples that hung or died.
+type censorable interface {
+	CensoredShare() (float64, servicetime.Condition)
+	WithCensored(longest bool) servicetime.Resampler
+}
+
+// censored returns the largest share of censored samples in a cell.
+func (l laws) censored() float64 {
+	largest := 0.0
+	for _, law := range l {
+		if c, ok := law.(censorable); ok {
+			share, _ := c.CensoredShare()
+			largest = max(largest, share)
+		}
+	}
+	return largest
+}
+
+// withCensored returns the laws in which censored samples count.
+func (l laws) withCensored(longest bool) laws {
+	list := slices.Clone(l)
+	for i, law := range l {
+		if c, ok := law.(censorable); ok {
+			list[i] = c.WithCensored(longest)
+		}
+	}
+	return list
 }
 
 // resample returns the plan with other laws in the place of its own. random
@@ -148,12 +179,20 @@ func propagate(ctx context.Context, plans []*plan, done []outcomes, resamples in
 			continue
 		}
 		short := p.short()
-		r := &resampling{cells: sources.cells(), drawn: make([]drawn, resamples), horizon: short.template.Horizon}
+		r := &resampling{cells: sources.cells(), drawn: make([]drawn, resamples)}
 		list[i] = r
 		group.Go(func() (err error) {
 			r.base, err = short.run(inner, shortReplication)
 			return err
 		})
+		if r.censored = sources.censored(); r.censored > servicetime.MostCensored {
+			for longest, into := range map[bool]**cluster.Outcome{false: &r.low, true: &r.high} {
+				group.Go(func() (err error) {
+					*into, err = short.withLaws(sources, sources.withCensored(longest)).steadyRun(inner)
+					return err
+				})
+			}
+		}
 		for b := range resamples {
 			group.Go(func() (err error) {
 				r.drawn[b], err = short.draw(inner, sources, b)
@@ -205,7 +244,18 @@ func (r *resampling) resampled(of func(*cluster.Outcome) float64) metrics.Resamp
 		}
 	}
 	x.Degrees = degrees(r.cells, metrics.VarianceShares(x.Values, r.means()))
+	if r.censored > servicetime.MostCensored {
+		x.Censored = &metrics.Censored{Share: r.censored, Low: valueOf(r.low, of), High: valueOf(r.high, of)}
+	}
 	return x
+}
+
+// valueOf is beyond all bounds where the queue has no steady state.
+func valueOf(o *cluster.Outcome, of func(*cluster.Outcome) float64) float64 {
+	if o == nil {
+		return math.MaxFloat64
+	}
+	return of(o)
 }
 
 // means returns the mean service times by resample and cell.

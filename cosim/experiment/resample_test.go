@@ -36,6 +36,7 @@ type campaign struct {
 	backend string
 	warm    map[string][][]time.Duration
 	flush   time.Duration
+	hung    int // of aes-go's warm calls, the first ones
 }
 
 // law builds the law of one function.
@@ -51,6 +52,11 @@ func (c campaign) law(r servicetime.Request, o servicetime.LawOptions) (servicet
 					Status: servicetime.Valid, RoundTrip: servicetime.TicksOf(d + extra), Busy: servicetime.TicksOf(d + extra),
 					Provenance: servicetime.Provenance{Backend: c.backend, Boot: "b", Restore: fmt.Sprint("r", restore)},
 				})
+			}
+		}
+		if condition.Kind == servicetime.Warm && r.Function == "aes-go" {
+			for i := range c.hung {
+				m.Samples[i].Status, m.Samples[i].Reason = servicetime.Censored, "hung"
 			}
 		}
 		measured = append(measured, m)
@@ -197,4 +203,26 @@ func TestUnstableResamplesAreANumberOfTheirOwn(t *testing.T) {
 	m := metricOf(t, run, "response_mean")
 	require.Equal(t, metrics.StatusBounds, m.Estimate.Status)
 	require.True(t, m.Estimate.Lo > 0 && math.IsNaN(m.Estimate.Hi))
+}
+
+func TestCensoredSamplesLeaveBoundsOnly(t *testing.T) {
+	t.Parallel()
+	c := campaign{warm: map[string][][]time.Duration{"aes-go": spread(10, 2, .5, true), "auth-go": spread(10, 2, .5, true)}}
+	whole := metricOf(t, &simulateWith(t, measuredQueue, c.opens()).Runs[0], "response_mean")
+	require.Equal(t, metrics.StatusOK, whole.Estimate.Status)
+
+	c.hung = 1 // of 20: as many as may be left out
+	few := metricOf(t, &simulateWith(t, measuredQueue, c.opens()).Runs[0], "response_mean")
+	require.Equal(t, metrics.StatusOK, few.Estimate.Status)
+
+	c.hung = 3
+	r := simulateWith(t, measuredQueue+"factors:\n  - {name: penalty, set: fidelity.penalty, levels: [\"0\", \"1\"]}\n", c.opens())
+	many := metricOf(t, &r.Runs[0], "response_mean")
+	require.Equal(t, metrics.StatusBounds, many.Estimate.Status)
+	require.Contains(t, many.Estimate.Note, "15 % of the samples")
+	require.Greater(t, many.Estimate.Hi, few.Estimate.Hi, "the hung ones may have been the long ones")
+	require.LessOrEqual(t, many.Estimate.Lo, many.Estimate.Est)
+	for _, e := range of(r, "response_mean") {
+		require.Equal(t, metrics.StatusBounds, e.Estimate.Status, "nor has a difference an interval")
+	}
 }

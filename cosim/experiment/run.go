@@ -98,10 +98,13 @@ func Simulate(ctx context.Context, s *scenario.Scenario, o Options) (*Result, er
 	}
 	resampled := make([]*resampling, len(plans))
 	if interrupted == nil {
-		if resampled, err = propagate(ctx, plans, done, s.Fidelity.Resamples, o); ctx.Err() != nil {
+		resampled, err = propagate(ctx, plans, done, s.Fidelity.Resamples, o)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil: // the replications are worth keeping
 			interrupted = &InterruptedError{Done: len(done[0]), Of: s.Fidelity.Replications, Cause: context.Cause(ctx)}
 			resampled = make([]*resampling, len(plans))
-		} else if err != nil {
+		default:
 			return nil, err
 		}
 	}

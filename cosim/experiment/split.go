@@ -36,7 +36,7 @@ const mattersFor = "response_p99"
 // independent: half-widths add up as squares, on either side.
 func split(queue metrics.Estimate, x metrics.Resampled, positive bool, level float64) (metrics.Estimate, *Parts) {
 	parts := &Parts{Queue: queue, Sampling: metrics.SamplingInterval(queue.Est, x, level, positive)}
-	return metrics.Combine(queue, parts.Sampling), parts
+	return x.Bound(metrics.Combine(queue, parts.Sampling)), parts
 }
 
 // band returns the stated band of the simulator that measured, 0 where real

@@ -15,6 +15,31 @@ type Resampled struct {
 	// Degrees of freedom of the scatter between the independent clusters that were
 	// resampled; 0 where they are not known.
 	Degrees float64 `json:"degrees"`
+	// Censored says what samples that hung or died may hide; nil where they are
+	// few enough to be left out.
+	Censored *Censored `json:"censored,omitempty"`
+}
+
+// Censored is what a number is where samples that hung or died count after all.
+type Censored struct {
+	Share float64 `json:"share"` // of the samples of the worst condition
+	Low   float64 `json:"low"`   // with the times that they had run
+	High  float64 `json:"high"`  // with the longest times seen; MaxFloat64 where the queue has no steady state then
+}
+
+// Bound takes the interval away from an estimate whose samples are censored too
+// often, and leaves bounds: the interval, widened by what censoring may hide.
+func (r Resampled) Bound(e Estimate) Estimate {
+	c := r.Censored
+	if c == nil || !e.OK() && e.Status != StatusBounds {
+		return e
+	}
+	lo, hi := e.Lo+min(0, c.Low-r.Base), e.Hi+max(0, c.High-r.Base)
+	if c.High == math.MaxFloat64 {
+		hi = math.Inf(1)
+	}
+	return Bounds(e.Est, lo, hi, e.N, e.Method, fmt.Sprintf(
+		"%.3g %% of the samples of a condition are censored; between counting them at the times they had run and at the longest seen, it lies from %.4g to %.4g", 100*c.Share, lo, hi))
 }
 
 // Draws are the values of resamples; NaN, null in JSON, where a resample has

@@ -119,6 +119,7 @@ func ContrastResampled(weights []float64, numbers []*Resampled) (Resampled, bool
 			return Resampled{}, false
 		}
 		c.Base += float64(weights[j] * x.Base)
+		c.censor(weights[j], x)
 		for b, v := range x.Values {
 			c.Values[b] += float64(weights[j] * v) // NaN stays NaN
 		}
@@ -126,7 +127,24 @@ func ContrastResampled(weights []float64, numbers []*Resampled) (Resampled, bool
 			c.Degrees = x.Degrees
 		}
 	}
+	if c.Censored != nil {
+		c.Censored.Low, c.Censored.High = c.Base+c.Censored.Low, c.Base+c.Censored.High
+	}
 	return c, true
+}
+
+// censor adds what censoring may hide of one number, as shifts.
+func (r *Resampled) censor(weight float64, x *Resampled) {
+	if x.Censored == nil {
+		return
+	}
+	if r.Censored == nil {
+		r.Censored = &Censored{}
+	}
+	low, high := weight*(x.Censored.Low-x.Base), weight*(x.Censored.High-x.Base)
+	r.Censored.Share = max(r.Censored.Share, x.Censored.Share)
+	r.Censored.Low += min(low, high, 0)
+	r.Censored.High += max(low, high, 0)
 }
 
 func (r *Resampled) values() Draws {

@@ -32,6 +32,9 @@ type runOptions struct {
 	iat          string
 	backend      string
 	functions    string
+	precision    string
+	budget       time.Duration
+	plan         bool
 	seed         uint64
 	replications int
 	folder       string // of the scenario
@@ -68,6 +71,9 @@ and must give the same bytes.`,
 	flags.StringVar(&o.iat, "iat", "", "write the arrivals of the first replication into this folder, as In-Vitro's iatN.json")
 	flags.StringVar(&o.backend, "backend", "", "who measures for execution.source ahead and inline: host, gem5, or the path of a plugin (default: gem5 for its platforms, else host)")
 	flags.StringVar(&o.functions, "functions-dir", "", "folder of installed functions for execution.source ahead and inline")
+	flags.StringVar(&o.precision, "precision", "", "measure until a number's interval is this narrow, e.g. p99:5%")
+	flags.DurationVar(&o.budget, "budget", 0, "host time that --precision may spend on samples (default: no limit)")
+	flags.BoolVar(&o.plan, "plan", false, "only print what --precision would measure next")
 	return c
 }
 
@@ -117,6 +123,9 @@ func (o runOptions) load(c *cobra.Command, path string) (*scenario.Scenario, err
 }
 
 func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err error) {
+	if o.precision == "" && (o.plan || o.budget != 0) {
+		return usage("--plan and --budget go with --precision: say which number, and how narrow, such as --precision p99:5%%")
+	}
 	s, err := a.load(c, path, o)
 	if err != nil {
 		return err
@@ -142,6 +151,11 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	}
 	defer func() { err = errors.Join(err, sources.close()) }()
 	started := time.Now()
+	if o.precision != "" {
+		if err := a.refine(ctx, s, sources, o); err != nil || o.plan {
+			return err
+		}
+	}
 	result, err := a.simulate(ctx, s, sources)
 	var interrupted *experiment.InterruptedError
 	if result == nil || err != nil && !errors.As(err, &interrupted) {
