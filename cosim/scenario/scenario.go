@@ -109,7 +109,7 @@ type Fidelity struct {
 	// Resamples is how often the measured service times are resampled to learn how sure the results are of them; 0, never.
 	Resamples int `yaml:"resamples" default:"40" range:"0..100000"`
 	// ModelBand is how far the simulator that measured may be off the hardware. It is shown beside every time, and mixed into no interval.
-	ModelBand Share `yaml:"model-band" default:"15%" range:"0%..90%"`
+	ModelBand Share `yaml:"model-band" default:"15%" range:"0%..100%"`
 	// Confidence is the level of every interval.
 	Confidence Share `yaml:"confidence" default:"95%" range:"50%..99.99%"`
 }
