@@ -29,6 +29,7 @@ type settings struct {
 	functions                                  int
 	try                                        []string
 	record                                     string
+	count                                      bool
 }
 
 func command() *cobra.Command {
@@ -71,7 +72,8 @@ func command() *cobra.Command {
 	}
 	flags.DurationVar(&s.deadline, "deadline", 0, "when a boot is given up (default: 2m, of try 40m)")
 	flags.StringSliceVar(&s.try, "only", nil, "functions to try (default: all of the image)")
-	flags.StringVar(&s.record, "record", "", "directory into which try records its report, with the instructions of every call; empty: they are not counted")
+	flags.StringVar(&s.record, "record", "", "directory into which try records its report; empty: nowhere")
+	flags.BoolVar(&s.count, "count", false, "count the instructions of every call that try makes: several times slower")
 	flags.IntVar(&s.functions, "functions", 25, "how many functions of the kernel boot-profile lists")
 	root.AddCommand(&cobra.Command{
 		Use: "matrix DIR DOCUMENT...", Short: "Write the support matrix of the reports recorded in DIR into documents",
@@ -167,7 +169,7 @@ const usualTry = 40 * time.Minute
 func runTry(ctx context.Context, o images.Options, s settings) error {
 	start := time.Now()
 	report, err := trial.Run(ctx, trial.Options{
-		Image: o, Functions: s.try, Deadline: cmp.Or(s.deadline, usualTry), Count: s.record != "", Progress: os.Stdout,
+		Image: o, Functions: s.try, Deadline: cmp.Or(s.deadline, usualTry), Count: s.count, Progress: os.Stdout,
 	})
 	if err != nil {
 		return err
