@@ -1,7 +1,7 @@
 // Package filelock lets processes of one machine take turns: who holds the lock
 // of a file or a folder is alone until it lets go or ends.
 //
-// A lock is advisory (flock(2)), ends with its process however that ends, and
+// A lock is advisory (flock(2), fcntl_locking(2)), ends with its process however that ends, and
 // excludes another holder within the same process as well. Nothing is written
 // to what is locked. A file that serves as a lock must not be removed while
 // somebody may wait for it.
@@ -9,8 +9,11 @@ package filelock
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -28,17 +31,41 @@ const (
 // ErrHeld says that somebody else holds the lock.
 var ErrHeld = errors.New("held by another process")
 
+// door opens what is locked and tries to lock it.
+type door struct {
+	open func(path string) (*os.File, error)
+	try  func(file *os.File) error
+}
+
 // Take waits for the lock of path, an existing folder or a file, which is made
 // where it is missing, and returns the function that lets go. Its error wraps
 // that of ctx if ctx ends first.
 func Take(ctx context.Context, path string) (release func() error, err error) {
-	file, err := open(path)
+	return door{open, try}.take(ctx, path)
+}
+
+// Try is Take that does not wait: its error wraps ErrHeld if somebody holds the
+// lock.
+func Try(path string) (release func() error, err error) { return door{open, try}.enter(path) }
+
+// TakePart waits for the lock of one part of the file at path, which is made
+// where it is missing. Parts are told apart by their names and are independent of
+// each other and of the file's own lock, so that one file serves for any number.
+func TakePart(ctx context.Context, path, part string) (release func() error, err error) {
+	return partOf(part).take(ctx, path)
+}
+
+// TryPart is TakePart that does not wait.
+func TryPart(path, part string) (release func() error, err error) { return partOf(part).enter(path) }
+
+func (d door) take(ctx context.Context, path string) (release func() error, err error) {
+	file, err := d.open(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	wait := firstPoll
 	for {
-		err := try(file)
+		err := d.try(file)
 		if err == nil {
 			return file.Close, nil
 		}
@@ -56,12 +83,10 @@ func Take(ctx context.Context, path string) (release func() error, err error) {
 	}
 }
 
-// Try is Take that does not wait: its error wraps ErrHeld if somebody holds the
-// lock.
-func Try(path string) (release func() error, err error) {
-	file, err := open(path)
+func (d door) enter(path string) (release func() error, err error) {
+	file, err := d.open(path)
 	if err == nil {
-		if err = try(file); err == nil {
+		if err = d.try(file); err == nil {
 			return file.Close, nil
 		}
 		err = errors.Join(err, file.Close())
@@ -88,5 +113,30 @@ func try(file *os.File) error {
 		default:
 			return err
 		}
+	}
+}
+
+// partOf is the door to one byte of a file, which need not be there: an open file
+// description's lock, since those of fcntl(2) proper belong to the process and
+// exclude nobody within it.
+func partOf(name string) door {
+	sum := sha256.Sum256([]byte(name))
+	// Two names never meet in practice, and if they did they would only wait for
+	// each other.
+	offset := int64(binary.BigEndian.Uint64(sum[:8]) >> 2)
+	return door{
+		open: func(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) },
+		try: func(file *os.File) error {
+			lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: offset, Len: 1}
+			for {
+				switch err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &lock); err {
+				case unix.EINTR:
+				case unix.EAGAIN, unix.EACCES:
+					return ErrHeld
+				default:
+					return err
+				}
+			}
+		},
 	}
 }

@@ -128,3 +128,33 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	_, err = filelock.Try(path)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+func TestPartsAreIndependent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	one, err := filelock.TryPart(path, "one")
+	require.NoError(t, err)
+	two, err := filelock.TryPart(path, "two")
+	require.NoError(t, err)
+	whole, err := filelock.Try(path)
+	require.NoError(t, err, "the file's own lock is another")
+	_, err = filelock.TryPart(path, "one")
+	require.ErrorIs(t, err, filelock.ErrHeld)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = filelock.TakePart(ctx, path, "one")
+	require.ErrorIs(t, err, context.Canceled)
+	taken := make(chan error, 1)
+	go func() {
+		release, err := filelock.TakePart(context.Background(), path, "one")
+		if err == nil {
+			err = release()
+		}
+		taken <- err
+	}()
+	require.NoError(t, one())
+	require.NoError(t, <-taken)
+	require.NoError(t, two())
+	require.NoError(t, whole())
+}

@@ -7,15 +7,24 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/bridgetest"
 	"microcosm/gem5bridge/gem5/standin"
 )
 
+// cosimRole is the environment variable that makes the test binary cosim.
+const cosimRole = "COSIM_TEST_ROLE"
+
 // TestMain makes the test binary cosim itself where a test starts it as such: in
-// scripts, as the plugin that cosim makes of its own program, and as a plugin
-// that computes.
+// scripts, where the environment says so, and as the plugin that cosim makes of
+// its own program. It is a plugin that computes, and one that tosses, as well.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "bridge" {
+	bridge := len(os.Args) > 1 && os.Args[1] == "bridge"
+	switch {
+	case bridge && os.Args[2] == "tosser":
+		gem5bridge.Serve(tosser{})
+		return
+	case bridge || os.Getenv(cosimRole) != "":
 		main()
 		return
 	}

@@ -287,20 +287,20 @@ func (a *app) sample(ctx context.Context, s campaign) error {
 		if len(names) == 0 {
 			names = m.runnable()
 		}
-		cells, err := a.missing(ctx, store, m, s, names, conditions)
-		if err != nil {
-			return err
-		}
 		if s.missing {
+			cells, err := a.missing(ctx, store, m, s, names, conditions)
+			if err != nil {
+				return err
+			}
 			return a.printMissing(m, cells, s.count)
 		}
-		if len(cells) == 0 {
+		stored, err := a.fill(ctx, store, m, s, names, conditions)
+		if err == nil && len(stored) == 0 {
 			fmt.Fprintf(a.err, "nothing to measure: %s holds %d valid samples of everything asked\n", store.Path(), s.count)
 			return nil
 		}
-		tally, err := a.measure(ctx, store, m, s, cells)
 		fmt.Fprintf(a.err, "%s: stored %d valid, %d rejected, %d censored samples on %s, seed %d, in %s\n",
-			m.description.Backend, tally[servicetime.Valid], tally[servicetime.Rejected], tally[servicetime.Censored], m.platform.Name, s.seed, store.Path())
+			m.description.Backend, stored[servicetime.Valid], stored[servicetime.Rejected], stored[servicetime.Censored], m.platform.Name, s.seed, store.Path())
 		return err
 	})
 }
@@ -338,7 +338,7 @@ func (a *app) missing(ctx context.Context, store *results.Store, m *measurer, s 
 
 // measure runs one job and stores every sample as it comes, so that whatever
 // ends the campaign, what was measured is kept.
-func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s campaign, cells []gem5bridge.Cell) (map[servicetime.Status]int, error) {
+func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s campaign, cells []gem5bridge.Cell) (tally, error) {
 	total := 0
 	for _, c := range cells {
 		total += c.Count
@@ -353,21 +353,21 @@ func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s 
 		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
 		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: mix},
 	}
-	tally := map[servicetime.Status]int{}
+	stored := tally{}
 	for sample, err := range m.simulator.Sample(ctx, job, nil) {
 		if err != nil {
-			return tally, err
+			return stored, err
 		}
 		// The sample is worth keeping even if the campaign was just interrupted.
 		if err := store.Put(context.WithoutCancel(ctx), sample); err != nil {
-			return tally, err
+			return stored, err
 		}
-		tally[sample.Status]++
+		stored[sample.Status]++
 		if sample.Status == servicetime.Valid {
 			progress.step()
 		} else {
 			a.log.Warn("sample does not count", "key", sample.Key.String(), "status", sample.Status.String(), "reason", sample.Reason)
 		}
 	}
-	return tally, ctx.Err()
+	return stored, ctx.Err()
 }

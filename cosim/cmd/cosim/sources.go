@@ -253,15 +253,9 @@ func (x *sources) fill(ctx context.Context, input string, names []string, condit
 	defer x.mu.Unlock()
 	c := x.campaign
 	c.input = input
-	cells, err := x.app.missing(ctx, x.store, x.measurer, c, names, conditions)
-	if err != nil || len(cells) == 0 {
-		return err
-	}
-	if _, err = x.app.measure(ctx, x.store, x.measurer, c, cells); err != nil {
-		return err
-	}
-	x.measured += len(cells)
-	return nil
+	stored, err := x.app.fill(ctx, x.store, x.measurer, c, names, conditions)
+	x.measured += len(stored)
+	return err
 }
 
 // inline measures what is missing when it is asked for: the virtual clock of
