@@ -42,7 +42,7 @@ after them, and those past one of their deadlines.`,
 			if err != nil {
 				return err
 			}
-			list, err := []ended{}, error(nil)
+			var list []ended
 			if stuck {
 				list, err = endStuck(c.Context(), jobs, grace)
 			} else {
