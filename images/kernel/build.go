@@ -82,7 +82,18 @@ func Build(ctx context.Context, o Options) (Kernel, error) {
 	if err != nil {
 		return Kernel{}, err
 	}
-	b := &build{Options: o, asked: asked, compiler: o.ISA.Multiarch() + "-gcc"}
+	return (&build{Options: o, asked: asked, compiler: o.ISA.Multiarch() + "-gcc", archive: archive}).build(ctx)
+}
+
+type build struct {
+	Options
+	asked    Config
+	compiler string
+	archive  string // the source
+}
+
+// build returns the kernel from the cache, built if it is not there.
+func (b *build) build(ctx context.Context) (Kernel, error) {
 	if err := tool.Require("make", "gcc", b.compiler, "flex", "bison", "bc", "patch", "tar", "xz"); err != nil {
 		return Kernel{}, err
 	}
@@ -90,23 +101,17 @@ func Build(ctx context.Context, o Options) (Kernel, error) {
 	if err != nil {
 		return Kernel{}, err
 	}
-	dir, err := o.Cache.Entry(ctx, cache.Recipe{
-		Kind: "kernel-" + o.ISA.String(), Key: key, Need: spaceNeeded,
+	dir, err := b.Cache.Entry(ctx, cache.Recipe{
+		Kind: "kernel-" + b.ISA.String(), Key: key, Need: spaceNeeded,
 		Build: func(dir string) error { return b.run(ctx, dir) },
 	})
 	if err != nil {
-		return Kernel{}, fmt.Errorf("build the %s kernel: %w", o.ISA, err)
+		return Kernel{}, fmt.Errorf("build the %s kernel: %w", b.ISA, err)
 	}
 	return Kernel{
-		ISA: o.ISA, Key: key, Version: version,
+		ISA: b.ISA, Key: key, Version: version,
 		ELF: filepath.Join(dir, "vmlinux"), Image: filepath.Join(dir, b.imageName()), Config: filepath.Join(dir, "config"),
 	}, nil
-}
-
-type build struct {
-	Options
-	asked    Config
-	compiler string
 }
 
 // imageName is what the kernel's build calls the loadable image.
@@ -120,8 +125,8 @@ func (b *build) imageName() string {
 // key returns the digest of everything the kernel is made from, and the version
 // of the source package.
 func (b *build) key(ctx context.Context) (key, version string, err error) {
-	if _, err := os.Stat(archive); err != nil {
-		return "", "", &tool.MissingError{What: archive, Package: sourcePackage}
+	if _, err := os.Stat(b.archive); err != nil {
+		return "", "", &tool.MissingError{What: b.archive, Package: sourcePackage}
 	}
 	out, err := tool.Output(ctx, tool.Command{Args: []string{"dpkg-query", "-W", "-f", "${Version}", sourcePackage}})
 	if err != nil {
@@ -207,7 +212,7 @@ func (b *build) run(ctx context.Context, dir string) (err error) {
 // unpack unpacks Debian's source and applies our patches.
 func (b *build) unpack(ctx context.Context, source string) error {
 	if err := tool.Run(ctx, tool.Command{
-		Args: []string{"tar", "-xJf", archive, "-C", source, "--strip-components=1", "--no-same-owner"}, Output: b.Log, Nice: b.Nice,
+		Args: []string{"tar", "-xJf", b.archive, "-C", source, "--strip-components=1", "--no-same-owner"}, Output: b.Log, Nice: b.Nice,
 	}); err != nil {
 		return fmt.Errorf("unpack the kernel source: %w", err)
 	}
