@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,15 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	}
 	if len(o.Functions) == 0 {
 		o.Functions = present
+	}
+	var strange []error
+	for _, f := range o.Functions {
+		if !slices.Contains(present, f) {
+			strange = append(strange, fmt.Errorf("the image holds no function %q: there are %s", f, strings.Join(present, ", ")))
+		}
+	}
+	if err := errors.Join(strange...); err != nil {
+		return Report{}, err
 	}
 	if o.Deadlines == (job.Deadlines{}) {
 		o.Deadlines = Deadlines

@@ -244,6 +244,9 @@ func TestWhatCannotBeTried(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, _, err = try(t, guest{}.boots(t))
 	require.ErrorContains(t, err, "the image holds no functions")
+	_, _, err = try(t, guest{}.boots(t, "alpha", "beta"), func(o *trial.Options) { o.Functions = []string{"gamma", "beta", "delta"} })
+	require.ErrorContains(t, err, `the image holds no function "gamma": there are alpha, beta`)
+	require.ErrorContains(t, err, `no function "delta"`)
 }
 
 func TestPlan(t *testing.T) {
