@@ -70,8 +70,8 @@ func orchestrate() {
 	said := false
 	_, err = s.Run(context.Background(), supervisor.Spec{
 		What: "orchestrated", Args: args, Env: env, Folder: os.Getenv("JOBS"),
-		Observe: func(p job.Progress) {
-			if records, err := jobs.List(); err == nil && len(records) == 1 && !said && p.CPU > 0 {
+		Observe: func(job.Progress) {
+			if records, err := jobs.List(); err == nil && len(records) == 1 && !said {
 				said = true
 				fmt.Println(records[0].ID)
 			}
