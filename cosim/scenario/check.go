@@ -86,6 +86,9 @@ func (c *Cluster) check(r *reader, p place) {
 
 func (f *Fidelity) check(r *reader, p place) {
 	r.checkWord(p.child("platform"), f.Platform)
+	if _, err := ParseOverrides(f.Overrides); err != nil {
+		r.wrong(p.child("overrides"), "%v", err)
+	}
 	r.checkWord(p.child("stack"), f.Stack)
 	r.checkWord(p.child("mix"), f.Mix)
 }
@@ -367,3 +370,24 @@ func (r *reader) checkNames(list place, names []named) {
 
 // numbered returns the name of one of several copies.
 func numbered(name string, i int) string { return name + "-" + strconv.Itoa(i) }
+
+// ParseOverrides reads fidelity.overrides: names and values.
+func ParseOverrides(text string) (map[string]string, error) {
+	overrides := map[string]string{}
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" && text == "" {
+			break
+		}
+		name, value, ok := strings.Cut(part, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" || value == "" {
+			return nil, fmt.Errorf("%q: want NAME=VALUE, comma-separated, like l2.size=2MiB", part)
+		}
+		if _, twice := overrides[name]; twice {
+			return nil, fmt.Errorf("%s is given twice", name)
+		}
+		overrides[name] = value
+	}
+	return overrides, nil
+}

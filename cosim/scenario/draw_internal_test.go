@@ -52,6 +52,7 @@ func drawScenario(t *rapid.T) *Scenario {
 			nil, {{"flush", 1}}, {{"warm", .07}, {"lukewarm:4", .93}},
 		}).Draw(t, "shares")
 	}
+	s.Fidelity.Overrides = rapid.SampledFrom([]string{"", "l2.size=2MiB", "queue.rob=128, l2.size=2MiB"}).Draw(t, "overrides")
 	s.Factors = rapid.SampledFrom([][]Factor{nil, nil, nil, {
 		{Name: "a b", Set: "cluster.load-balancing", Levels: Levels{"sticky", "random"}},
 		{Name: "true", Set: "fidelity.penalty", Levels: Levels{"0", "1", "1e-3"}},

@@ -96,6 +96,8 @@ type ColdStart struct {
 type Fidelity struct {
 	// Platform is the processor that service times were measured on.
 	Platform string `yaml:"platform"`
+	// Overrides are parameters of a gem5 platform that differ, comma-separated, as "l2.size=2MiB, queue.rob=128".
+	Overrides string `yaml:"overrides"`
 	// Stack is the software they were measured with: recorded (what ships with the product), local, or a digest.
 	Stack string `yaml:"stack" default:"recorded"`
 	// Model turns what a core did in between into a condition.

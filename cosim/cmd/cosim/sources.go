@@ -12,6 +12,7 @@ import (
 	"microcosm/cosim/experiment"
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
+	"microcosm/gem5bridge/gem5/platforms"
 	"microcosm/results"
 )
 
@@ -48,8 +49,13 @@ func (a *app) openSources(ctx context.Context, s *scenario.Scenario, o runOption
 	if s.Fidelity.Stack == "recorded" {
 		return nil, errors.Join(usage("execution.source %s measures with the software of this machine: set fidelity.stack: local", x.kind), store.Close())
 	}
+	overrides, err := scenario.ParseOverrides(s.Fidelity.Overrides)
+	if err != nil {
+		return nil, errors.Join(err, store.Close()) // cannot be: the scenario was checked
+	}
 	x.campaign = campaign{
-		backend: o.backend, functions: o.functions, platform: s.Fidelity.Platform,
+		overrides: overrides,
+		backend:   o.backend, functions: o.functions, platform: s.Fidelity.Platform,
 		count: x.samples, seed: s.Seed, deadline: 10 * time.Second, slots: s.Execution.Slots,
 	}
 	if x.measurer, err = a.connect(ctx, x.campaign); err != nil {
@@ -118,6 +124,9 @@ func (x *sources) open(ctx context.Context, s *scenario.Scenario) (experiment.Me
 	if s.Fidelity.Stack == "local" {
 		options.Selection = results.Selection{Own: true}
 	}
+	if options.Selection.PlatformDigest, err = platformDigest(s); err != nil {
+		return nil, err
+	}
 	if x.kind == "replay" {
 		return x.replay(options), nil
 	}
@@ -135,6 +144,20 @@ func (x *sources) open(ctx context.Context, s *scenario.Scenario) (experiment.Me
 		return nil, err
 	}
 	return x.replay(options), nil
+}
+
+// platformDigest returns the digest of the platform with the scenario's overrides;
+// empty where there are none, since then there is one platform of that name.
+func platformDigest(s *scenario.Scenario) (string, error) {
+	overrides, err := scenario.ParseOverrides(s.Fidelity.Overrides)
+	if err != nil || len(overrides) == 0 {
+		return "", err
+	}
+	p, err := platforms.Load(s.Fidelity.Platform, overrides)
+	if err != nil {
+		return "", usage("fidelity.overrides: %w", err)
+	}
+	return p.Digest(), nil
 }
 
 // local selects, for every measured function, the software of this machine: the
