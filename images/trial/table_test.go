@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/functions"
 	"microcosm/images/guest/job"
 	"microcosm/images/isa"
 	"microcosm/images/trial"
@@ -77,5 +78,28 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "x86_64.json"), []byte(text), 0o644))
 		_, err := trial.Recorded(dir)
 		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// What the README shows is what was recorded, and nothing that was recorded
+// failed.
+func TestTheReadmeShowsTheRecordedMatrix(t *testing.T) {
+	t.Parallel()
+	recorded, err := trial.Recorded("../support")
+	require.NoError(t, err)
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	wanted, err := trial.Insert(string(text), trial.Matrix(recorded))
+	require.NoError(t, err)
+	require.Equal(t, wanted, string(text), "run make images-matrix")
+	all, err := functions.Load()
+	require.NoError(t, err)
+	for _, r := range recorded {
+		require.NotEmpty(t, r.Disk)
+		for _, o := range r.Outcomes {
+			require.Contains(t, all.Names(), o.Function)
+			require.True(t, o.Passed(), "%s %s %s: %s", r.ISA, o.Function, o.Mode, o.Failure)
+			require.Positive(t, o.Calls)
+		}
 	}
 }
