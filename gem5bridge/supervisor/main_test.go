@@ -37,9 +37,9 @@ func newBench(t *testing.T) bench {
 	return bench{jobs, supervisor.New(supervisor.Options{Jobs: jobs, Poll: 20 * time.Millisecond, Grace: job.Grace{Interrupt: time.Second, Terminate: 50 * time.Millisecond}})}
 }
 
-// limits are in CPU time: several times what a stand-in uses between two signs
-// of life of a level.
-var limits = job.Limits{Host: 400 * time.Millisecond, Commit: 500 * time.Millisecond, Work: 600 * time.Millisecond, Idle: patience}
+// limits are in CPU time: many times what a stand-in uses between two signs of
+// life of a level, and more than a test binary needs to start.
+var limits = job.Limits{Host: 600 * time.Millisecond, Commit: 700 * time.Millisecond, Work: 800 * time.Millisecond, Idle: patience}
 
 // idle lets a job sleep no longer than any working one does.
 func idle(l *job.Limits) { l.Idle = 2 * time.Second }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"microcosm/gem5bridge/job"
 )
 
 var update = flag.Bool("update", false, "write what the documents should say")
@@ -84,6 +86,7 @@ func TestReadmeCommands(t *testing.T) {
 	t.Chdir(folder)
 	t.Setenv(storeVariable, filepath.Join(folder, "samples.db"))
 	t.Setenv(functionsVariable, installed)
+	t.Setenv(job.FolderVariable, filepath.Join(folder, "jobs"))
 	commands := 0
 	for _, block := range console.FindAllStringSubmatch(string(readme), -1) {
 		for line := range strings.Lines(block[1]) {
