@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/controlplane"
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
 	"microcosm/cosim/policy"
@@ -35,12 +36,13 @@ const (
 type plan struct {
 	scenario   *scenario.Scenario
 	demand     *scenario.Demand
-	template   cluster.Config // without arrivals and streams
-	measured   Measured       // nil where nothing is measured
-	given      bool           // some service time is a given law
-	traced     bool           // some service time is a trace's own duration
-	fits       []string       // notes on constants that were fitted
-	overloaded string         // why no steady state can exist; empty otherwise
+	template   cluster.Config          // without arrivals and streams
+	revisions  []controlplane.Revision // of the functions, where Knative is the control plane
+	measured   Measured                // nil where nothing is measured
+	given      bool                    // some service time is a given law
+	traced     bool                    // some service time is a trace's own duration
+	fits       []string                // notes on constants that were fitted
+	overloaded string                  // why no steady state can exist; empty otherwise
 }
 
 func newPlan(ctx context.Context, s *scenario.Scenario, o Options) (*plan, error) {
@@ -99,11 +101,17 @@ func (p *plan) build(ctx context.Context) error {
 		if err != nil {
 			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
 		}
-		p.template.Functions = append(p.template.Functions, cluster.FunctionConfig{
+		function := cluster.FunctionConfig{
 			Name: f.Name, Minor: minor[i], Laws: laws,
 			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
 			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive,
-		})
+		}
+		if c.ControlPlane == "knative" {
+			if err := p.addRevision(&function); err != nil {
+				mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
+			}
+		}
+		p.template.Functions = append(p.template.Functions, function)
 	}
 	return joinDistinct(mistakes)
 }
@@ -223,6 +231,11 @@ func (p *plan) simulate(ctx context.Context, seed uint64, change func(*cluster.C
 	c.Functions = slices.Clone(c.Functions)
 	for i, f := range p.demand.Functions {
 		c.Functions[i].Arrivals = arrivals{f.Arrivals.Stream(seed)}
+	}
+	if p.revisions != nil {
+		c.NewControlPlane = func() cluster.ControlPlane {
+			return controlplane.New(controlplane.Config{Revisions: p.revisions, Activators: p.scenario.Cluster.Knative.Activators, Random: c.Random})
+		}
 	}
 	c.Stop = func() error { return context.Cause(ctx) }
 	change(&c)

@@ -77,6 +77,9 @@ func (g *NodeGroup) check(r *reader, p place) {
 }
 
 func (c *Cluster) check(r *reader, p place) {
+	if c.ControlPlane == "knative" {
+		c.checkDecided(r, p)
+	}
 	var names []named
 	for _, g := range c.Nodes {
 		names = append(names, named{g.Name, g.Count})

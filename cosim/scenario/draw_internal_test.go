@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"microcosm/cosim/cluster"
+	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
@@ -21,6 +23,7 @@ func drawScenario(t *rapid.T) *Scenario {
 	s := &Scenario{}
 	fill(t, "", reflect.ValueOf(s).Elem())
 	s.Name = drawName(t, "name")
+	drawKnative(t, &s.Cluster)
 	for i := range s.Cluster.Nodes {
 		g := &s.Cluster.Nodes[i]
 		g.Name, g.Memory = fmt.Sprintf("%s-%d-", g.Name, i), 0
@@ -59,7 +62,32 @@ func drawScenario(t *rapid.T) *Scenario {
 		{Name: "123", Set: "cluster.nodes[0].cores", Levels: Levels{"3"}},
 		{Name: "x", Set: "fidelity.platform", Levels: Levels{"12", "true", "null"}},
 	}}).Draw(t, "factors")
+	if s.Cluster.ControlPlane != "" {
+		s.Factors = nil // one of them varies what Knative decides
+	}
 	return s
+}
+
+// drawKnative leaves the cluster's own policies, or sets Knative up with texts
+// that Knative accepts.
+func drawKnative(t *rapid.T, c *Cluster) {
+	k := &c.Knative
+	if rapid.Bool().Draw(t, "knative") {
+		c.ControlPlane, *k = "", Knative{}
+		return
+	}
+	c.ControlPlane = "knative"
+	k.ConfigMap, k.Service = "examples/knative/config-autoscaler.yaml", "examples/knative/service.yaml"
+	k.ContainerConcurrency, k.Autoscaler.Period = "7", 30*time.Second
+	k.Settings = KnativeSettings{
+		Class: "kpa.autoscaling.knative.dev", ScaleToZero: "true", ZeroInitial: "false", TargetPercentage: "80", TargetDefault: "50", RPSTarget: "10.5",
+		Burst: "-1", PanicWindow: "20", PanicThreshold: "150", UpRate: "10", DownRate: "1.5", ActivatorCapacity: "5", InitialScale: "2", MinScale: "1",
+		MaxScale: "90", MaxScaleLimit: "200", StableWindow: "30s", ScaleDownDelay: "4s", GracePeriod: "10s", PodRetention: "1m",
+	}
+	standard := Cluster{LoadBalancing: Policy[policy.Balancing]{Name: "first-available", With: policy.Balancings()["first-available"]}, KeepAlive: Policy[policy.Keeping]{Name: "fixed", With: policy.FixedTime{For: 10 * time.Minute}}}
+	c.Binding, c.SandboxChoice, c.QueueLimit = cluster.BindLate, policy.MostRecent, cluster.Unlimited
+	c.LoadBalancing, c.KeepAlive = standard.LoadBalancing, standard.KeepAlive
+	c.Scaling = Scaling{Kind: "concurrency", Max: cluster.Unlimited}
 }
 
 func fixScaling(s *Scaling) *Scaling {

@@ -34,6 +34,10 @@ type Scenario struct {
 type Cluster struct {
 	// Nodes are the machines.
 	Nodes []NodeGroup `yaml:"nodes" need:"always"`
+	// ControlPlane is knative for Knative Serving's, which decides instead of binding, load-balancing, sandbox-choice, scaling, keep-alive and queue-limit.
+	ControlPlane string `yaml:"controlplane" words:"knative"`
+	// Knative is how Knative is set up.
+	Knative Knative `yaml:"knative" only:"controlplane=knative"`
 	// Discipline is how the cores of a node are shared.
 	Discipline cluster.Discipline `yaml:"discipline" default:"fcfs"`
 	// CoreChoice is which core of its node an invocation runs on.

@@ -154,6 +154,8 @@ func (g generator) value(f field) *jsonschema.Schema {
 	case reflect.TypeFor[Levels]():
 		one := either(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
 		return list(one)
+	case reflect.TypeFor[Text]():
+		return either(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
 	case reflect.TypeFor[[]string]():
 		return either(list(&jsonschema.Schema{Type: "string"}), &jsonschema.Schema{Type: "string"})
 	}
