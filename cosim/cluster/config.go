@@ -114,6 +114,9 @@ type Config struct {
 	Buckets int
 	// NoNodes and NoClasses leave out the histograms by node and by condition.
 	NoNodes, NoClasses bool
+	// Sections keeps the response times of successive parts of the run apart, so
+	// that quantiles of a single run have intervals.
+	Sections bool
 	// Census makes the run count in which states invocations start.
 	Census bool
 }

@@ -21,6 +21,8 @@ type Outcome struct {
 	All       Times
 	// Series holds the response times in order of completion.
 	Series *metrics.Series
+	// Sections holds them by successive parts of the run; nil unless Config.Sections.
+	Sections *metrics.Sections
 
 	Observed time.Duration // from the warm-up to the horizon
 	// Time averages over Observed.
@@ -79,6 +81,7 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Nodes:        r.byNode,
 		Classes:      r.byClass,
 		Series:       &r.series,
+		Sections:     r.sections,
 		Observed:     m.config.Horizon.Sub(m.config.WarmUp),
 		Admissions:   r.admissions,
 		Rejections:   r.rejections,

@@ -125,6 +125,7 @@ type recorder struct {
 	byNode     []*Times
 	byClass    [Classes]*Times
 	series     metrics.Series
+	sections   *metrics.Sections // nil unless wanted
 
 	system     level // invocations in the system
 	busy       level // busy cores
@@ -154,6 +155,9 @@ func (r *recorder) init(m *Model) {
 	buckets := des.Time(c.Buckets)
 	r.span = span{warmUp: c.WarmUp, horizon: c.Horizon, width: (c.Horizon + buckets - 1) / buckets}
 	r.noNodes, r.noClasses = c.NoNodes, c.NoClasses
+	if c.Sections {
+		r.sections = new(metrics.Sections)
+	}
 	for _, f := range m.functions {
 		f.record = r.recordFor(f)
 	}
@@ -217,6 +221,9 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	}
 	response := now.Sub(inv.arrived) + inv.way
 	r.series.Add(response.Seconds())
+	if r.sections != nil {
+		r.sections.Record(response)
+	}
 	record(&f.times, response, inv.service)
 	if !r.noNodes {
 		record(&r.byNode[inv.sandbox.node.index], response, inv.service)

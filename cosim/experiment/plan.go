@@ -79,6 +79,7 @@ func (p *plan) build(ctx context.Context) error {
 		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
 		Buckets: buckets,
 	}
+	p.template.Sections = p.scenario.Fidelity.Replications == 1
 	if p.demand.Terminating {
 		p.template.Drain = math.MaxInt64 / 2 // a trace ends by itself
 	}
@@ -351,9 +352,36 @@ func (p *plan) notes(o outcomes) []string {
 	if interpolated > 0 {
 		notes = append(notes, fmt.Sprintf("%.1f %% of the service times were interpolated between measured conditions", 100*float64(interpolated)/float64(total)))
 	}
+	notes = append(notes, p.warmUpNotes(o)...)
 	notes = append(notes, p.sampleNotes(interpolated > 0)...)
 	if unplaced > 0 {
 		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no memory and had to wait", unplaced))
 	}
 	return notes
 }
+
+// warmUpNotes says where MSER-5 finds that most replications never settled: what
+// was left out at their start is not enough.
+func (p *plan) warmUpNotes(o outcomes) []string {
+	if p.demand.Terminating {
+		return nil
+	}
+	unsettled, told := 0, 0
+	for _, one := range o {
+		if one.Series.Count() < fewestToSettle {
+			continue
+		}
+		told++
+		if _, settled := one.Series.WarmUp(); !settled {
+			unsettled++
+		}
+	}
+	if 2*unsettled <= told {
+		return nil
+	}
+	return []string{fmt.Sprintf("in %d of %d replications the warm-up (MSER-5) takes more than half of what was recorded: run longer, or give a longer workload.warm-up", unsettled, told)}
+}
+
+// fewestToSettle is how many invocations a replication needs for MSER-5 to tell
+// anything.
+const fewestToSettle = 1000

@@ -203,7 +203,7 @@ func assemble(s *scenario.Scenario, variants []scenario.Variant, plans []*plan, 
 		p := plans[i]
 		c := &cell{name: nameOf(s, v), levels: indices(s, v)}
 		c.unstable = p.unstable(done[i])
-		run := summarize(done[i], r.Confidence, c.unstable)
+		run := summarize(done[i], r.Confidence, c.unstable, p.demand.Terminating)
 		run.propagate(done[i], resampled[i], p.band(), r.Confidence)
 		c.replicated = run.Replicated
 		run.Name, run.Levels, run.Terminating = c.name, v.Levels, p.demand.Terminating

@@ -22,9 +22,11 @@ func (o outcomes) each(value func(*cluster.Outcome) float64) []float64 {
 }
 
 // summarize turns the replications of one run into estimates. Without an
-// interval by replications (there is one only) the mean response time gets one
-// by batch means.
-func summarize(o outcomes, level float64, unstable string) Run {
+// interval by replications (there is one only) the response times of a steady
+// state get theirs from the run itself: the mean by batch means, the quantiles by
+// sectioning, both after the warm-up that MSER-5 finds. A trace has no steady
+// state: its intervals come from replications or not at all.
+func summarize(o outcomes, level float64, unstable string, terminating bool) Run {
 	r := Run{Unstable: unstable}
 	for _, one := range o {
 		r.Account.Add(one.Account)
@@ -34,8 +36,12 @@ func summarize(o outcomes, level float64, unstable string) Run {
 		all[i] = &o[i].All
 	}
 	r.Metrics = append(r.Metrics, times(all, level)...)
-	if len(o) == 1 {
+	if len(o) == 1 && !terminating {
+		warmUp, _ := o[0].Series.WarmUp()
 		r.Metrics[0].Estimate = o[0].Series.EstimateMean(level)
+		for i, q := range quantiles {
+			r.Metrics[1+i].Estimate = o[0].Sections.EstimateQuantile(q.p, level, warmUp)
+		}
 	}
 	for _, m := range ratios {
 		r.Metrics = append(r.Metrics, Metric{Name: m.name, Unit: m.unit, Estimate: metrics.MeanOf(o.each(m.of), level)})
