@@ -171,36 +171,61 @@ func resampleSeed(seed uint64, b int) uint64 {
 // A plan without resampled service times, or without a steady state, has none.
 func propagate(ctx context.Context, plans []*plan, done []outcomes, resamples int, o Options) ([]*resampling, error) {
 	list := make([]*resampling, len(plans))
+	shorts := make([]*plan, len(plans))
+	// The samples' own numbers come first: inline, they measure what is missing,
+	// and a resample can only draw from what is measured.
+	err := o.parallel(ctx, len(plans), func(ctx context.Context, i int) (err error) {
+		p := plans[i]
+		if len(p.resamplers()) == 0 || resamples == 0 || p.unstable(done[i]) != "" {
+			return nil
+		}
+		shorts[i] = p.short()
+		list[i] = &resampling{drawn: make([]drawn, resamples)}
+		list[i].base, err = shorts[i].run(ctx, shortReplication)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, o.parallel(ctx, len(plans)*(resamples+2), func(ctx context.Context, n int) (err error) {
+		i, b := n%len(plans), n/len(plans)
+		if r := list[i]; r != nil {
+			return shorts[i].fillIn(ctx, r, b)
+		}
+		return nil
+	})
+}
+
+// fillIn runs resample b, or, in the two places behind the last, what censored
+// samples may hide.
+func (p *plan) fillIn(ctx context.Context, r *resampling, b int) (err error) {
+	sources := p.resamplers()
+	if b < len(r.drawn) {
+		r.drawn[b], err = p.draw(ctx, sources, b)
+		return err
+	}
+	if b == len(r.drawn) {
+		r.cells, r.censored = sources.cells(), sources.censored()
+	}
+	if sources.censored() <= servicetime.MostCensored {
+		return nil
+	}
+	longest, into := false, &r.low
+	if b > len(r.drawn) {
+		longest, into = true, &r.high
+	}
+	*into, err = p.withLaws(sources, sources.withCensored(longest)).steadyRun(ctx)
+	return err
+}
+
+// parallel calls f for every number below n, on as many slots as there are.
+func (o Options) parallel(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(o.slots())
-	for i, p := range plans {
-		sources := p.resamplers()
-		if len(sources) == 0 || resamples == 0 || p.unstable(done[i]) != "" {
-			continue
-		}
-		short := p.short()
-		r := &resampling{cells: sources.cells(), drawn: make([]drawn, resamples)}
-		list[i] = r
-		group.Go(func() (err error) {
-			r.base, err = short.run(inner, shortReplication)
-			return err
-		})
-		if r.censored = sources.censored(); r.censored > servicetime.MostCensored {
-			for longest, into := range map[bool]**cluster.Outcome{false: &r.low, true: &r.high} {
-				group.Go(func() (err error) {
-					*into, err = short.withLaws(sources, sources.withCensored(longest)).steadyRun(inner)
-					return err
-				})
-			}
-		}
-		for b := range resamples {
-			group.Go(func() (err error) {
-				r.drawn[b], err = short.draw(inner, sources, b)
-				return err
-			})
-		}
+	for i := range n {
+		group.Go(func() error { return f(inner, i) })
 	}
-	return list, group.Wait()
+	return group.Wait()
 }
 
 // shortReplication numbers the replication that short runs share: none of the
