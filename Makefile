@@ -90,6 +90,10 @@ fuzz: ## fuzz every parser for FUZZTIME each
 bench: ## benchmarks: ratios within one run, see README
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cosim/... ./results/... ./loadgen/...
 
+.PHONY: coverage
+coverage: ## count how often intervals hold the truth, and write the table anew (minutes)
+	$(GO) test ./cosim/experiment -run TestCoverageStudy -coverage-seeds 1000 -timeout 10h
+
 .PHONY: presubmit
 presubmit: lint test race ## what a change must pass
 
