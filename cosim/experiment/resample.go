@@ -83,11 +83,19 @@ type censorable interface {
 	WithCensored(longest bool) servicetime.Resampler
 }
 
+// sampled returns the law of samples behind one that measures what it lacks.
+func sampled(law servicetime.Resampler) servicetime.Resampler {
+	if growing, ok := law.(interface{ Sampled() servicetime.Resampler }); ok {
+		return growing.Sampled()
+	}
+	return law
+}
+
 // censored returns the largest share of censored samples in a cell.
 func (l laws) censored() float64 {
 	largest := 0.0
 	for _, law := range l {
-		if c, ok := law.(censorable); ok {
+		if c, ok := sampled(law).(censorable); ok {
 			share, _ := c.CensoredShare()
 			largest = max(largest, share)
 		}
@@ -99,7 +107,7 @@ func (l laws) censored() float64 {
 func (l laws) withCensored(longest bool) laws {
 	list := slices.Clone(l)
 	for i, law := range l {
-		if c, ok := law.(censorable); ok {
+		if c, ok := sampled(law).(censorable); ok {
 			list[i] = c.WithCensored(longest)
 		}
 	}

@@ -30,7 +30,7 @@ func (p *plan) sampleNotes(interpolated bool) []string {
 	}
 	var notes []string
 	for _, law := range p.resamplers() {
-		known, ok := law.(interpolating)
+		known, ok := sampled(law).(interpolating)
 		if !ok || len(law.Cells()) == 0 {
 			continue
 		}
@@ -88,7 +88,7 @@ func (x *Study) Gaps(margin float64) []Gap {
 	var gaps []Gap
 	for i, p := range x.plans {
 		for _, law := range x.laws[i] {
-			known, ok := law.(interpolating)
+			known, ok := sampled(law).(interpolating)
 			if !ok || p.scenario.Fidelity.Penalty == 0 {
 				continue
 			}

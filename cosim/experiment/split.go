@@ -43,7 +43,7 @@ func split(queue metrics.Estimate, x metrics.Resampled, positive bool, level flo
 // hardware was measured or nothing at all.
 func (p *plan) band() float64 {
 	for _, law := range p.resamplers() {
-		if s, ok := law.(interface{ Simulated() bool }); ok && s.Simulated() {
+		if s, ok := sampled(law).(interface{ Simulated() bool }); ok && s.Simulated() {
 			return float64(p.scenario.Fidelity.ModelBand)
 		}
 	}

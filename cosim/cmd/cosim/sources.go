@@ -354,6 +354,13 @@ func (l *inlineLaw) Resample(random func(string) *rand.Rand, only func(serviceti
 	return l.law.Resample(random, only)
 }
 
+// Sampled returns the law of what is measured so far.
+func (l *inlineLaw) Sampled() servicetime.Resampler {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.law
+}
+
 // Cells implements servicetime.Resampler.
 func (l *inlineLaw) Cells() []servicetime.Cell {
 	l.mu.Lock()
