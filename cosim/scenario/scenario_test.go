@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		ColdStart: scenario.ColdStart{Create: scenario.Stage{Measured: true}, Init: scenario.Stage{Measured: true}},
 	}, s.Cluster)
 	require.Equal(t, scenario.Fidelity{
-		Stack: "recorded", Model: scenario.Model{Kind: "interleave"}, Penalty: 1, Mix: "catalog", Replications: 10, Confidence: .95,
+		Stack: "recorded", Model: scenario.Model{Kind: "interleave"}, Penalty: 1, Mix: "catalog", Replications: 10, Resamples: 40, ModelBand: .15, Confidence: .95,
 	}, s.Fidelity)
 	require.Equal(t, scenario.Execution{Source: "replay"}, s.Execution)
 	require.Equal(t, time.Minute, s.Workload.WarmUp.Of(s.Workload.Duration), "10 %")
