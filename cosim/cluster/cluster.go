@@ -46,6 +46,12 @@ const (
 	eventShareDone // processor sharing: the first invocation of a core finishes
 	eventPreWarm
 	eventSignal // the control plane's own
+	eventHedge
+	eventRetry
+	eventNodeNotice
+	eventNodeEnd
+	eventNodeRepair
+	eventNodeCores
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -135,6 +141,7 @@ func (m *Model) Run() (*Outcome, error) {
 
 // begin makes what exists before the first arrival.
 func (m *Model) begin() error {
+	m.open()
 	if m.control != nil {
 		if err := m.control.Start(&Actuator{m}); err != nil {
 			return err
@@ -156,9 +163,13 @@ func (m *Model) handle(e event) {
 	case eventArrival:
 		m.arrive(m.functions[e.ref])
 	case eventCoreDone:
-		m.leaveCore(e.ref)
+		if m.invocations.at(e.ref).life == e.tag {
+			m.leaveCore(e.ref)
+		}
 	case eventServiceDone:
-		m.complete(e.ref)
+		if m.invocations.at(e.ref).life == e.tag {
+			m.complete(e.ref)
+		}
 	case eventSandboxReady:
 		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
 			m.ready(s)
@@ -173,6 +184,16 @@ func (m *Model) handle(e event) {
 		m.preWarm(m.functions[e.ref])
 	case eventSignal:
 		m.control.Handle(Signal{Kind: e.tag, Ref: e.ref})
+	case eventHedge:
+		if m.invocations.at(e.ref).life == e.tag {
+			m.hedge(e.ref)
+		}
+	case eventRetry:
+		if m.invocations.at(e.ref).life == e.tag {
+			m.retry(e.ref)
+		}
+	default:
+		m.change(e.kind, m.nodes[e.ref], e.tag)
 	}
 }
 
@@ -194,6 +215,9 @@ func (m *Model) arrive(f *Function) {
 		arrived:  m.events.Now(),
 		base:     f.next.Base,
 		luck:     f.luck.Float64(),
+		life:     inv.life,
+		attempt:  1,
+		phase:    phaseNew,
 	}
 	m.greet(f)
 	f.inSystem++
@@ -204,6 +228,7 @@ func (m *Model) arrive(f *Function) {
 		return
 	}
 	m.admit(f, id)
+	m.arm(f, id)
 	m.scale(f)
 }
 
@@ -220,14 +245,10 @@ func (m *Model) greet(f *Function) {
 func (m *Model) admit(f *Function, id int32) {
 	if m.config.Binding == BindEarly && f.all.Len() > 0 {
 		s := f.balancer.Choose(&f.all, f.random)
-		if s.inService < f.config.Concurrency {
-			m.give(s, id)
-		} else if f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit {
-			f.roster.last = s
-			s.queue.push(id)
-			s.node.load++
+		if limit := f.config.QueueLimit; s.inService < f.config.Concurrency || limit == Unlimited || s.queue.len() < limit {
+			m.bind(s, id)
 		} else {
-			m.reject(f, id)
+			m.lose(id, LossRejected)
 		}
 		return
 	}
@@ -236,10 +257,28 @@ func (m *Model) admit(f *Function, id int32) {
 		return
 	}
 	if limit := f.config.QueueLimit; limit != Unlimited && f.queue.len() >= limit && !m.mayGrow(f) {
-		m.reject(f, id)
+		m.lose(id, LossRejected)
 		return
 	}
-	f.queue.push(id)
+	m.wait(&f.queue, id, phaseFunctionQueue)
+}
+
+// bind gives the invocation to the sandbox, where it is served at once or waits.
+func (m *Model) bind(s *Sandbox, id int32) {
+	if s.inService < s.function.config.Concurrency {
+		m.give(s, id)
+		return
+	}
+	s.function.roster.last = s
+	m.invocations.at(id).sandbox = s
+	m.wait(&s.queue, id, phaseSandboxQueue)
+	s.node.load++
+}
+
+// wait puts the invocation at the end of a queue.
+func (m *Model) wait(q *line, id int32, at phase) {
+	inv := m.invocations.at(id)
+	inv.phase, inv.ticket = at, q.push(id)
 }
 
 // mayGrow reports whether a sandbox is on its way, or will be ordered, for the
@@ -248,12 +287,6 @@ func (m *Model) admit(f *Function, id int32) {
 func (m *Model) mayGrow(f *Function) bool {
 	pending := f.starting + max(0, f.config.Scaler.Desired(f)-f.Sandboxes())
 	return f.queue.len() < pending*f.config.Concurrency
-}
-
-func (m *Model) reject(f *Function, id int32) {
-	m.invocations.put(id)
-	f.inSystem--
-	m.recorder.rejected(m, f)
 }
 
 // give binds the invocation to the sandbox and serves it at once.
@@ -276,28 +309,16 @@ func (m *Model) serve(s *Sandbox, id int32) {
 	m.enterNode(s.node, id)
 }
 
-// execute starts service on a core of the sandbox's node: here the condition is
-// known and the service time is drawn.
+// execute starts service on a core of the sandbox's node, or goes on with it.
 func (m *Model) execute(n *Node, core int, id int32) {
 	inv := m.invocations.at(id)
 	s := inv.sandbox
-	state := m.state(s, core)
-	state.Base = inv.base
-	draw, err := s.law.Draw(state, inv.luck)
-	if err != nil {
-		m.failure = fmt.Errorf("at %v: %w", m.events.Now(), err)
+	if !inv.begun && !m.draw(inv, s, core) {
 		return
 	}
 	inv.core = int32(core)
 	inv.started = m.events.Now()
-	inv.service, inv.busy = draw.Service, draw.Busy
-	inv.class = ClassOf(state)
-	inv.awaited = !s.called && inv.arrived < s.readyAt
-	if draw.Interpolated {
-		m.recorder.interpolated++
-	}
-	inv.onCore = true
-	m.recorder.began(s.function)
+	inv.phase = phaseOnCore
 	s.called = true
 	s.enter(core)
 	n.enter(core)
@@ -319,27 +340,51 @@ func (m *Model) state(s *Sandbox, core int) servicetime.State {
 	return state
 }
 
+// draw finds out the condition, which is known now, and the service time; false
+// where nobody knows it.
+func (m *Model) draw(inv *invocation, s *Sandbox, core int) bool {
+	state := m.state(s, core)
+	state.Base = inv.base
+	draw, err := s.law.Draw(state, inv.luck)
+	if err != nil {
+		m.failure = fmt.Errorf("at %v: %w", m.events.Now(), err)
+		return false
+	}
+	inv.service, inv.busy, inv.left = draw.Service, draw.Busy, draw.Busy
+	inv.class = ClassOf(state)
+	inv.awaited = !s.called && inv.arrived < s.readyAt
+	if draw.Interpolated {
+		m.recorder.interpolated++
+	}
+	inv.begun = true
+	return true
+}
+
 // leaveCore ends the busy part of an invocation under FCFS.
 func (m *Model) leaveCore(id int32) {
 	inv := m.invocations.at(id)
-	n := inv.sandbox.node
+	n, core := inv.sandbox.node, int(inv.core)
 	m.release(n, id)
-	core := int(inv.core)
+	m.passOn(n, core)
+	m.afterCore(id)
+}
+
+// passOn gives a core to the one who has waited for it longest.
+func (m *Model) passOn(n *Node, core int) {
 	if next, ok := n.nextFor(core); ok {
 		m.occupy(n, core, next)
-	} else {
-		n.idle.set(core)
-		m.recorder.busyCores(m, -1)
+		return
 	}
-	m.afterCore(id)
+	n.idle.set(core)
+	m.recorder.busyCores(m, -1)
 }
 
 // release records in the sandbox what the core will remember of it.
 func (m *Model) release(n *Node, id int32) {
 	inv := m.invocations.at(id)
-	inv.onCore = false
-	m.recorder.executed += float64(inv.busy)
-	inv.function.executed += inv.busy
+	m.recorder.executed += float64(inv.left)
+	inv.function.executed += inv.left
+	inv.left = 0
 	n.leave(int(inv.core), inv.sandbox, m.events.Now())
 }
 
@@ -347,23 +392,43 @@ func (m *Model) release(n *Node, id int32) {
 func (m *Model) afterCore(id int32) {
 	inv := m.invocations.at(id)
 	if off := inv.service - inv.busy; off > 0 {
-		m.events.Schedule(m.events.Now().Add(off), event{kind: eventServiceDone, ref: id})
+		inv.phase = phaseOffCore
+		m.events.Schedule(m.events.Now().Add(off), event{kind: eventServiceDone, ref: id, tag: inv.life})
 		return
 	}
 	m.complete(id)
 }
 
-// complete ends an invocation and gives its slot to the next.
+// complete answers a request and gives the slot of its invocation to the next.
 func (m *Model) complete(id int32) {
 	inv := m.invocations.at(id)
-	s, f := inv.sandbox, inv.function
+	s, f, twin := inv.sandbox, inv.function, inv.twin
 	m.recorder.done(m, inv)
+	if f.hedge != nil {
+		f.hedge.Responded(m.events.Now().Sub(inv.arrived))
+	}
 	route := inv.route
 	m.invocations.put(id)
+	f.inSystem--
+	if twin != 0 {
+		m.invocations.at(twin - 1).twin = 0
+		m.cancel(twin - 1)
+	}
+	m.freeSlot(s, route)
+}
+
+// freeSlot takes back a slot of the sandbox and gives it to the next.
+func (m *Model) freeSlot(s *Sandbox, route int32) {
+	f := s.function
 	s.inService--
 	s.node.load--
 	f.inService--
-	f.inSystem--
+	if s.leaving {
+		if s.inService == 0 {
+			m.discard(s)
+		}
+		return
+	}
 	next, waited := s.queue.pop()
 	if waited {
 		s.node.load--

@@ -92,6 +92,7 @@ type Config struct {
 	// NewBalancer makes the load balancer of one function.
 	NewBalancer func() LoadBalancer
 	Placement   Placement
+	Retry       Retry // nil: a request fails with its first attempt
 	// NewControlPlane makes what takes the place of Binding, the load balancers,
 	// the scalers and keep-alive in one run; nil for these.
 	NewControlPlane func() ControlPlane
@@ -127,6 +128,7 @@ type NodeConfig struct {
 	Cores     int
 	MemoryMiB int // 0: without a limit
 	Platform  string
+	Reliability
 }
 
 // Arrivals yields the invocations of one function in order of time.
@@ -163,6 +165,7 @@ type FunctionConfig struct {
 	Scaler     Scaler
 	// NewKeepAlive makes the function's keep-alive; nil keeps every sandbox.
 	NewKeepAlive func(random *rand.Rand) KeepAlive
+	NewHedge     func() Hedge // nil: no hedging
 }
 
 // Check returns every mistake in the configuration.
@@ -177,6 +180,7 @@ func (c *Config) Check() error {
 		if n.Cores < 1 || n.Cores > MaxCores {
 			wrong("node %s: cores must lie between 1 and %d, not %d", n.Name, MaxCores, n.Cores)
 		}
+		mistakes = append(mistakes, n.Reliability.check(n)...)
 		if n.MemoryMiB < 0 {
 			wrong("node %s: memory must not be negative", n.Name)
 		}
@@ -188,6 +192,9 @@ func (c *Config) Check() error {
 	for _, f := range c.Functions {
 		mistakes = append(mistakes, f.check(c.Nodes, largest)...)
 	}
+	if c.NewControlPlane != nil {
+		mistakes = append(mistakes, c.checkControlled()...)
+	}
 	switch {
 	case c.Discipline == DisciplineInvalid || c.CoreChoice == CoreInvalid || c.Binding == BindingInvalid:
 		wrong("discipline, core choice and binding must be chosen")
@@ -197,6 +204,21 @@ func (c *Config) Check() error {
 		wrong("the horizon must be positive and the warm-up shorter, not %v and %v", c.Horizon, c.WarmUp)
 	}
 	return errors.Join(mistakes...)
+}
+
+// checkControlled reports what is not simulated under a control plane.
+func (c *Config) checkControlled() (mistakes []error) {
+	for _, n := range c.Nodes {
+		if r := n.Reliability; r.Lifetime != nil || len(r.FailAt) > 0 || len(r.Schedule.Steps) > 0 {
+			mistakes = append(mistakes, fmt.Errorf("node %s: nodes do not come and go under a control plane: remove its schedule, lifetime or failure", n.Name))
+		}
+	}
+	for _, f := range c.Functions {
+		if f.NewHedge != nil {
+			mistakes = append(mistakes, fmt.Errorf("function %s: nothing is hedged under a control plane: remove the hedging", f.Name))
+		}
+	}
+	return mistakes
 }
 
 func (f *FunctionConfig) check(nodes []NodeConfig, largest int) (mistakes []error) {

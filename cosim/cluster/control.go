@@ -56,7 +56,8 @@ func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 	case s.inService < f.config.Concurrency:
 		a.m.serve(s, id)
 	case f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit:
-		s.queue.push(id)
+		a.m.invocations.at(id).sandbox = s
+		a.m.wait(&s.queue, id, phaseSandboxQueue)
 		s.node.load++
 	default:
 		return false
@@ -68,8 +69,8 @@ func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 // and back takes.
 func (a *Actuator) Delay(id int32, d time.Duration) { a.m.invocations.at(id).way += d }
 
-// Reject ends an invocation unserved.
-func (a *Actuator) Reject(f *Function, id int32) { a.m.reject(f, id) }
+// Reject ends an attempt unserved.
+func (a *Actuator) Reject(_ *Function, id int32) { a.m.lose(id, LossRejected) }
 
 // Add starts a sandbox, one that is ready at once and has had its first call
 // where existing. It returns nil where no node has the memory.

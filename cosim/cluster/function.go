@@ -20,7 +20,9 @@ type Function struct {
 	condition *rand.Rand // condition/<function>; nil in the coupled model
 	census    *Census    // nil unless wanted
 	next      Arrival
-	queue     fifo[int32]
+	queue     line
+	hedge     Hedge      // nil: none
+	hedgeLuck *rand.Rand // hedge/<function>
 	roster    roster
 	all       Candidates // ready sandboxes
 	free      Candidates // ready sandboxes with a free slot
@@ -65,10 +67,11 @@ func (f *Function) Now() des.Time { return f.model.events.Now() }
 type randomStreams struct {
 	placement *rand.Rand
 	core      *rand.Rand
+	retry     *rand.Rand
 }
 
 func openStreams(c Config) randomStreams {
-	return randomStreams{placement: c.Random("placement"), core: c.Random("core")}
+	return randomStreams{placement: c.Random("placement"), core: c.Random("core"), retry: c.Random("retry")}
 }
 
 func newFunction(index int, f FunctionConfig, c Config) *Function {
@@ -82,6 +85,9 @@ func newFunction(index int, f FunctionConfig, c Config) *Function {
 	}
 	if f.NewKeepAlive != nil {
 		created.keeper = newKeeper(f.NewKeepAlive(c.Random("keep-alive/" + f.Name)))
+	}
+	if f.NewHedge != nil {
+		created.hedge, created.hedgeLuck = f.NewHedge(), c.Random("hedge/"+f.Name)
 	}
 	created.roster.function = created
 	if f.Conditions != nil {
@@ -148,6 +154,11 @@ func (m *Model) start(f *Function, node int, beforeStart bool) *Sandbox {
 // ready puts a started sandbox to work.
 func (m *Model) ready(s *Sandbox) {
 	s.function.starting--
+	if !s.node.accepts() {
+		m.drop(s)
+		m.scale(s.function)
+		return
+	}
 	m.join(s)
 	if m.control != nil {
 		m.control.Ready(s)
@@ -186,8 +197,6 @@ func (m *Model) fill(s *Sandbox) {
 		if !ok {
 			return
 		}
-		f.roster.last = s
-		s.queue.push(id)
-		s.node.load++
+		m.bind(s, id)
 	}
 }

@@ -9,21 +9,27 @@ import (
 	"microcosm/cosim/servicetime"
 )
 
-// invocation is one request while it is in the system.
+// invocation is one attempt to serve a request; most requests need no other.
 type invocation struct {
 	function *Function
 	sandbox  *Sandbox
-	arrived  des.Time
-	started  des.Time // service start: a core was given
+	arrived  des.Time // of the request
+	started  des.Time // a core was given the last time
 	base     time.Duration
 	service  time.Duration
 	busy     time.Duration
+	left     time.Duration // of busy, when the core was given
 	luck     float64       // the quantile of its service time, drawn at arrival
 	way      time.Duration // to the sandbox and back, added to the response
 	core     int32
-	route    int32 // of the control plane
+	route    int32  // of the control plane
+	life     int32  // tells apart what happens to this attempt and to others in its slot
+	twin     int32  // 1 + the slot of the attempt beside it; 0: none
+	ticket   uint32 // in the queue that it waits in
+	attempt  uint16 // of its request, from 1
 	class    Class
-	onCore   bool // holds a core, or a share of one
+	phase    phase
+	begun    bool // has its service time
 	awaited  bool // was there before its sandbox was
 }
 
@@ -45,7 +51,12 @@ func (p *pool) take() int32 {
 
 func (p *pool) at(id int32) *invocation { return &p.slots[id] }
 
-func (p *pool) put(id int32) { p.free = append(p.free, id) }
+func (p *pool) put(id int32) {
+	inv := &p.slots[id]
+	inv.life++
+	inv.phase = phaseFree
+	p.free = append(p.free, id)
+}
 
 // Class groups conditions for the recorder: cold, warm, lukewarm by powers of
 // two of k, and flush.

@@ -73,7 +73,7 @@ func (m *Model) expire(s *Sandbox) {
 	s.expiryPending = false
 	f := s.function
 	switch {
-	case s.inService > 0: // busy: retire will schedule again
+	case s.leaving || s.inService > 0: // busy: retire will schedule again
 	case s.expiry == des.End: // kept without an end since
 	case s.expiry > m.events.Now():
 		m.scheduleExpiry(s)
@@ -149,7 +149,7 @@ func (n *Node) victims(memoryMiB int) (victims []*Sandbox, worth float64, enough
 	spare := map[*Function]int{}
 	for _, s := range n.residents {
 		f := s.function
-		if f.keeper.evictor == nil || !s.ready || s.inService > 0 {
+		if f.keeper.evictor == nil || !s.ready || s.leaving || s.inService > 0 {
 			continue
 		}
 		if _, seen := spare[f]; !seen {
@@ -188,6 +188,11 @@ func (m *Model) discard(s *Sandbox) {
 	f.all.remove(s)
 	f.free.remove(s)
 	f.roster.remove(s)
+	m.drop(s)
+}
+
+// drop takes a sandbox away that is no candidate.
+func (m *Model) drop(s *Sandbox) {
 	m.dropSandbox(s)
 	m.recorder.sandboxes(m, -1)
 }

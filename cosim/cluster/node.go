@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"math/bits"
+	"math/rand/v2"
 
 	"microcosm/cosim/des"
 )
@@ -14,23 +15,30 @@ type Node struct {
 	index     int
 	config    NodeConfig
 	cores     []core
-	idle      bitset      // cores with nothing in service
-	queue     fifo[int32] // FCFS: invocations waiting for any core
-	tenants   []*tenant   // by function index; nil until its first sandbox
-	shares    []share     // processor sharing, by core
-	sandboxes int         // placed here
-	memory    int         // MiB taken
-	spare     []*Sandbox  // removed, to be reused
-	residents []*Sandbox  // placed here, in no order
-	load      int         // invocations bound to its sandboxes
+	idle      bitset     // cores with nothing in service
+	online    int        // cores that are there: those with the lowest numbers
+	queue     line       // invocations waiting for any core
+	tenants   []*tenant  // by function index; nil until its first sandbox
+	shares    []share    // processor sharing, by core
+	sandboxes int        // placed here
+	memory    int        // MiB taken
+	spare     []*Sandbox // removed, to be reused
+	residents []*Sandbox // placed here, in no order
+	load      int        // invocations bound to its sandboxes
+
+	up       bool
+	draining bool // its end is known
+	life     int32
+	step     int // of its core schedule
+	random   *rand.Rand
 }
 
 // core is the history that conditions come from.
 type core struct {
-	sequence int64       // invocations begun here
-	active   int         // in service now
-	pins     int         // sandboxes that keep this core
-	waiting  fifo[int32] // FCFS with pinned cores
+	sequence int64 // invocations begun here
+	active   int   // in service now
+	pins     int   // sandboxes that keep this core
+	waiting  line  // FCFS with pinned cores
 }
 
 // tenant counts one function's invocations by core, so that those of other
@@ -40,11 +48,7 @@ type tenant struct {
 }
 
 func newNode(index int, c NodeConfig) *Node {
-	n := &Node{index: index, config: c, cores: make([]core, c.Cores), idle: newBitset(c.Cores)}
-	for i := range n.cores {
-		n.idle.set(i)
-	}
-	return n
+	return &Node{index: index, config: c, cores: make([]core, c.Cores), idle: newBitset(c.Cores)}
 }
 
 // Index returns the node's place in Function.Nodes.
@@ -67,7 +71,7 @@ func (n *Node) MemoryMiB() int { return n.config.MemoryMiB }
 func (n *Node) Sandboxes() int { return n.sandboxes }
 
 // Busy returns the number of cores with something in service.
-func (n *Node) Busy() int { return len(n.cores) - n.idle.count() }
+func (n *Node) Busy() int { return n.online - n.idle.count() }
 
 // Waiting returns the number of invocations that wait for a core.
 func (n *Node) Waiting() int {
@@ -78,8 +82,8 @@ func (n *Node) Waiting() int {
 	return waiting
 }
 
-// Cores returns the number of cores.
-func (n *Node) Cores() int { return len(n.cores) }
+// Cores returns the number of cores that the node has now.
+func (n *Node) Cores() int { return n.online }
 
 // FreeMiB returns the memory that is left, and false where it is unlimited.
 func (n *Node) FreeMiB() (free int, limited bool) {
@@ -93,7 +97,7 @@ func (n *Node) Fits(memoryMiB int) bool {
 }
 
 // accepts reports whether new sandboxes may be placed here at all.
-func (n *Node) accepts() bool { return true }
+func (n *Node) accepts() bool { return n.up && !n.draining }
 
 func (n *Node) admit(f *Function) *tenant {
 	if n.tenants == nil {
@@ -125,7 +129,7 @@ func (n *Node) dismiss(s *Sandbox) {
 // pin gives a new sandbox the core that the fewest sandboxes keep.
 func (n *Node) pin() int32 {
 	least := 0
-	for i := range n.cores {
+	for i := range n.online {
 		if n.cores[i].pins < n.cores[least].pins {
 			least = i
 		}
@@ -161,20 +165,24 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 // enterNode asks for a core for an invocation that has a sandbox's slot.
 func (m *Model) enterNode(n *Node, id int32) {
 	if m.config.Discipline == ProcessorSharing {
+		if n.online == 0 {
+			m.wait(&n.queue, id, phaseNodeQueue)
+			return
+		}
 		m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
 		return
 	}
 	s := m.invocations.at(id).sandbox
 	if m.config.CoreChoice == CorePinned {
 		if !n.idle.has(int(s.pinned)) {
-			n.cores[s.pinned].waiting.push(id)
+			m.wait(&n.cores[s.pinned].waiting, id, phaseCoreQueue)
 			return
 		}
 		m.take(n, int(s.pinned), id)
 		return
 	}
 	if !n.idle.any() {
-		n.queue.push(id)
+		m.wait(&n.queue, id, phaseNodeQueue)
 		return
 	}
 	m.take(n, m.chooseIdle(n, s), id)
@@ -191,7 +199,7 @@ func (m *Model) take(n *Node, core int, id int32) {
 func (m *Model) occupy(n *Node, core int, id int32) {
 	m.execute(n, core, id)
 	inv := m.invocations.at(id)
-	m.events.Schedule(m.events.Now().Add(inv.busy), event{kind: eventCoreDone, ref: id})
+	m.events.Schedule(m.events.Now().Add(inv.left), event{kind: eventCoreDone, ref: id, tag: inv.life})
 }
 
 // nextFor returns the invocation that has waited longest for the core.

@@ -29,7 +29,11 @@ type Outcome struct {
 	MeanInSystem  float64
 	MeanBusyCores float64
 	MeanSandboxes float64
-	Cores         int
+	MeanCores     float64
+	Cores         int           // of all nodes together when they have all of theirs
+	Wasted        time.Duration // core time of attempts that answered nothing
+	Ended         int64         // times a node went away
+	Preempted     int64         // times an invocation lost its core
 	// Admissions counts the arrivals after the warm-up, Rejections those of
 	// them that found every queue full.
 	Admissions, Rejections int64
@@ -65,17 +69,16 @@ type Timeline struct {
 	Sandboxes []float64
 }
 
-// Utilization returns the share of core time that was busy.
-func (o *Outcome) Utilization() float64 { return o.MeanBusyCores / float64(o.Cores) }
+// Utilization returns the share of core time that was busy, of the cores there.
+func (o *Outcome) Utilization() float64 { return o.MeanBusyCores / o.MeanCores }
 
 // finish closes the books and checks them.
 func (r *recorder) finish(m *Model) (*Outcome, error) {
 	now := m.events.Now()
-	for _, l := range []*level{&r.system, &r.busy, &r.population} {
+	for _, l := range []*level{&r.system, &r.busy, &r.population, &r.capacity} {
 		l.advance(now, &r.span)
 	}
-	r.account.Running = r.running
-	r.account.Queued = r.system.value - r.running
+	r.countPresent(m)
 	o := &Outcome{
 		Account:      r.account,
 		Nodes:        r.byNode,
@@ -95,20 +98,20 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 	o.MeanInSystem = r.system.observed / observed
 	o.MeanBusyCores = r.busy.observed / observed
 	o.MeanSandboxes = r.population.observed / observed
+	o.MeanCores = r.capacity.observed / observed
+	o.Wasted = time.Duration(r.lost)
+	o.Ended, o.Preempted = r.ended, r.preempted
 	for _, n := range m.nodes {
 		o.Cores += len(n.cores)
 		o.NodeNames = append(o.NodeNames, n.config.Name)
 	}
 	for _, f := range m.functions {
-		f.record.account.Queued += int64(f.inSystem)
 		o.Created += f.created
 		if f.census != nil {
 			o.Censuses = append(o.Censuses, f.census)
 		}
 	}
 	for _, part := range r.byFunction {
-		part.account.Running = part.running
-		part.account.Queued -= part.running
 		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: part.times, Account: part.account, Classes: part.classes})
 		o.Cold += part.classes[ClassCold]
 		if part.times != nil {
@@ -143,24 +146,67 @@ func (o *Outcome) Check() error {
 		}
 		sum.Add(f.Account)
 	}
-	if sum.Arrived != o.Account.Arrived || sum.Done != o.Account.Done || sum.Rejected != o.Account.Rejected {
+	if sum != o.Account {
 		mistakes = append(mistakes, fmt.Errorf("the functions' accounts add up to %+v, not to %+v", sum, o.Account))
 	}
 	return errors.Join(mistakes...)
 }
 
-// checkWork compares the time cores were busy with the work they executed.
-func (r *recorder) checkWork(m *Model) error {
-	executed := r.executed
+// countPresent counts the requests that are in the system: one with two attempts
+// once, as running if one of them is.
+func (r *recorder) countPresent(m *Model) {
+	inService := func(inv *invocation) bool { return inv.phase == phaseOnCore || inv.phase == phaseOffCore }
 	for i := range m.invocations.slots {
-		if inv := &m.invocations.slots[i]; inv.onCore {
+		inv := &m.invocations.slots[i]
+		running := inService(inv)
+		switch {
+		case inv.phase == phaseFree:
+			continue
+		case inv.twin != 0 && int(inv.twin-1) < i:
+			continue
+		case inv.twin != 0:
+			running = running || inService(m.invocations.at(inv.twin-1))
+		}
+		for _, a := range []*Account{&r.account, &inv.function.record.account} {
+			if running {
+				a.Running++
+			} else {
+				a.Queued++
+			}
+		}
+	}
+}
+
+// checkWork compares the time cores were busy with the work they executed, and
+// that with the work of answers, of what was lost, and of what is under way.
+// It counts the attempts too.
+func (r *recorder) checkWork(m *Model) error {
+	executed, underway, attempts := r.executed, 0., int64(0)
+	for i := range m.invocations.slots {
+		inv := &m.invocations.slots[i]
+		if inv.phase != phaseFree && inv.phase != phaseBackoff {
+			attempts++
+		}
+		if inv.phase != phaseFree && inv.begun {
+			underway += float64(inv.busy - inv.left)
+		}
+		if inv.phase == phaseOnCore {
 			executed += m.attained(inv, int32(i))
 		}
 	}
-	if difference := math.Abs(executed - r.busy.total); difference > 1e-6*r.busy.total+float64(r.account.Done+1) {
-		return fmt.Errorf("cores were busy for %.0f ns but executed %.0f ns of work", r.busy.total, executed)
+	// The clock counts whole nanoseconds: each stay on a core is rounded.
+	stays := float64(r.account.Attempts + r.preempted + 1)
+	var mistakes []error
+	if math.Abs(executed-r.busy.total) > 1e-6*r.busy.total+stays {
+		mistakes = append(mistakes, fmt.Errorf("cores were busy for %.0f ns but executed %.0f ns of work", r.busy.total, executed))
 	}
-	return nil
+	if work := r.useful + r.lost + underway; math.Abs(r.executed-work) > 1e-6*r.executed+stays {
+		mistakes = append(mistakes, fmt.Errorf("cores executed %.0f ns, but answers took %.0f, %.0f were lost and %.0f are under way", r.executed, r.useful, r.lost, underway))
+	}
+	if ended := r.account.Done + r.lostAttempts + r.cancelled + attempts; ended != r.account.Attempts {
+		mistakes = append(mistakes, fmt.Errorf("%d attempts were made, but %d answered, %d were lost, %d cancelled and %d are under way", r.account.Attempts, r.account.Done, r.lostAttempts, r.cancelled, attempts))
+	}
+	return errors.Join(mistakes...)
 }
 
 // attained returns the nanoseconds of core time that an invocation on a core
@@ -174,7 +220,7 @@ func (m *Model) attained(inv *invocation, id int32) float64 {
 	c.advance(m.events.Now())
 	for _, j := range c.jobs {
 		if j.id == id {
-			return float64(inv.busy) - (j.finish - c.virtual)
+			return float64(inv.left) - (j.finish - c.virtual)
 		}
 	}
 	return 0

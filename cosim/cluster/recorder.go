@@ -26,7 +26,8 @@ func (t *Times) Merge(o *Times) {
 	t.Service.Merge(&o.Service)
 }
 
-// Account says where every request went. Warm-up requests are included.
+// Account says where every request went, and apart from it how many attempts
+// were made. Warm-up requests are included.
 type Account struct {
 	Arrived  int64 `json:"arrived"`
 	Done     int64 `json:"done"`
@@ -35,14 +36,19 @@ type Account struct {
 	Queued   int64 `json:"queued"`  // waiting for a sandbox or a core when the run ended
 	Running  int64 `json:"running"` // in service when the run ended
 	Attempts int64 `json:"attempts"`
+	Retries  int64 `json:"retries"` // attempts after one that was lost
+	Hedges   int64 `json:"hedges"`  // attempts beside one that took long
 }
 
 // Balance returns an error unless arrived = done + failed + rejected + queued +
-// running.
+// running, and attempts = arrived + retries + hedges.
 func (a Account) Balance() error {
 	if ended := a.Done + a.Failed + a.Rejected + a.Queued + a.Running; ended != a.Arrived {
 		return fmt.Errorf("requests lost from the count: %d arrived, but done %d + failed %d + rejected %d + queued %d + running %d = %d",
 			a.Arrived, a.Done, a.Failed, a.Rejected, a.Queued, a.Running, ended)
+	}
+	if made := a.Arrived + a.Retries + a.Hedges; made != a.Attempts {
+		return fmt.Errorf("attempts lost from the count: %d were made, but arrived %d + retries %d + hedges %d = %d", a.Attempts, a.Arrived, a.Retries, a.Hedges, made)
 	}
 	return nil
 }
@@ -56,6 +62,8 @@ func (a *Account) Add(o Account) {
 	a.Queued += o.Queued
 	a.Running += o.Running
 	a.Attempts += o.Attempts
+	a.Retries += o.Retries
+	a.Hedges += o.Hedges
 }
 
 // span is the part of virtual time that a level integrates over.
@@ -130,15 +138,21 @@ type recorder struct {
 	system     level // invocations in the system
 	busy       level // busy cores
 	population level // sandboxes
+	capacity   level // cores
 
-	running      int64 // in service now
 	admissions   int64 // arrivals after the warm-up
 	rejections   int64 // of these
 	interpolated int64
 	unplaced     int64
 	evicted      int64
 	coldStarts   int64
-	executed     float64 // nanoseconds of completed busy parts
+	executed     float64 // nanoseconds of core time, those on a core now not included
+	useful       float64 // of these, of invocations that answered
+	lost         float64 // of these, of attempts that did not
+	lostAttempts int64
+	cancelled    int64
+	ended        int64 // nodes
+	preempted    int64
 }
 
 type functionRecord struct {
@@ -146,7 +160,6 @@ type functionRecord struct {
 	members int // functions that share the record
 	times   *Times
 	account Account
-	running int64
 	classes [Classes]int64 // recorded
 }
 
@@ -162,7 +175,7 @@ func (r *recorder) init(m *Model) {
 		f.record = r.recordFor(f)
 	}
 	r.byNode = make([]*Times, len(m.nodes))
-	for _, l := range []*level{&r.system, &r.busy, &r.population} {
+	for _, l := range []*level{&r.system, &r.busy, &r.population, &r.capacity} {
 		l.init(r.span, c.Buckets)
 	}
 }
@@ -191,24 +204,38 @@ func (r *recorder) arrived(m *Model, f *Function) {
 	r.system.add(1, m.events.Now(), &r.span)
 }
 
-func (r *recorder) rejected(m *Model, f *Function) {
-	r.account.Rejected++
-	f.record.account.Rejected++
-	if m.events.Now() >= r.span.warmUp {
-		r.rejections++
+// gaveUp counts a request that ends without an answer.
+func (r *recorder) gaveUp(m *Model, f *Function, why Loss) {
+	if why == LossRejected {
+		r.account.Rejected++
+		f.record.account.Rejected++
+		if m.events.Now() >= r.span.warmUp {
+			r.rejections++
+		}
+	} else {
+		r.account.Failed++
+		f.record.account.Failed++
 	}
 	r.system.add(-1, m.events.Now(), &r.span)
 }
 
-func (r *recorder) began(f *Function) {
-	r.running++
-	f.record.running++
+func (r *recorder) retried(f *Function) {
+	for _, a := range []*Account{&r.account, &f.record.account} {
+		a.Attempts++
+		a.Retries++
+	}
+}
+
+func (r *recorder) hedged(f *Function) {
+	for _, a := range []*Account{&r.account, &f.record.account} {
+		a.Attempts++
+		a.Hedges++
+	}
 }
 
 func (r *recorder) done(m *Model, inv *invocation) {
 	now, f := m.events.Now(), inv.function.record
-	r.running--
-	f.running--
+	r.useful += float64(inv.busy)
 	r.account.Done++
 	f.account.Done++
 	r.system.add(-1, now, &r.span)
@@ -243,6 +270,10 @@ func record(t **Times, response, service time.Duration) {
 
 func (r *recorder) busyCores(m *Model, delta int64) {
 	r.busy.add(delta, m.events.Now(), &r.span)
+}
+
+func (r *recorder) cores(m *Model, delta int64) {
+	r.capacity.add(delta, m.events.Now(), &r.span)
 }
 
 func (r *recorder) sandboxes(m *Model, delta int64) {

@@ -20,15 +20,16 @@ type Sandbox struct {
 	residence int32   // in the node's residents
 
 	inService int
-	queue     fifo[int32] // early binding
-	called    bool        // its first call has begun
-	lastCore  int32       // -1: has never executed
-	pinned    int32       // the core it keeps under CorePinned
+	queue     line  // early binding
+	called    bool  // its first call has begun
+	lastCore  int32 // -1: has never executed
+	pinned    int32 // the core it keeps under CorePinned
 	memory    []coreMemory
 
 	expiry        des.Time
 	expiryPending bool
 	ready         bool
+	leaving       bool // its node takes no more work
 	readyAt       des.Time
 	idleSince     des.Time
 	startup       time.Duration

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"microcosm/cosim/des"
@@ -41,7 +43,7 @@ func (m *Model) share(n *Node, core int, id int32) {
 	c.advance(m.events.Now())
 	m.execute(n, core, id)
 	inv := m.invocations.at(id)
-	c.push(job{finish: c.virtual + float64(inv.busy), order: c.order, id: id, sandbox: inv.sandbox})
+	c.push(job{finish: c.virtual + float64(inv.left), order: c.order, id: id, sandbox: inv.sandbox})
 	c.order++
 	m.reschedule(n, core)
 }
@@ -55,13 +57,37 @@ func (m *Model) finishShare(n *Node, core int) {
 	// rounding took or gave is settled here and does not add up.
 	c.virtual = max(c.virtual, first.finish)
 	m.release(n, first.id)
-	if len(c.jobs) == 0 {
-		n.idle.set(core)
-		m.recorder.busyCores(m, -1)
-	} else {
-		m.reschedule(n, core)
-	}
+	m.continueShare(n, core)
 	m.afterCore(first.id)
+}
+
+// continueShare goes on after one has left the core.
+func (m *Model) continueShare(n *Node, core int) {
+	c := &n.shares[core]
+	if len(c.jobs) > 0 {
+		m.reschedule(n, core)
+		return
+	}
+	m.events.Cancel(c.timer)
+	n.idle.set(core)
+	m.recorder.busyCores(m, -1)
+}
+
+// remove takes out one that has not finished.
+func (c *share) remove(id int32, now des.Time) {
+	c.advance(now)
+	kept := c.jobs[:0]
+	jobs := c.jobs
+	c.jobs = nil
+	for _, j := range jobs {
+		if j.id != id {
+			kept = append(kept, j)
+		}
+	}
+	slices.SortFunc(kept, func(a, b job) int {
+		return cmp.Or(cmp.Compare(a.finish, b.finish), cmp.Compare(a.order, b.order))
+	})
+	c.jobs = kept // sorted is a heap
 }
 
 func (c *share) advance(now des.Time) {
@@ -89,7 +115,7 @@ func (m *Model) chooseShared(n *Node, s *Sandbox) int {
 		return m.chooseIdle(n, s)
 	}
 	least := 0
-	for i := range n.cores {
+	for i := range n.online {
 		if n.cores[i].active < n.cores[least].active {
 			least = i
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
 	"microcosm/cosim/cluster"
@@ -75,7 +74,7 @@ func (p *plan) build(ctx context.Context) error {
 	balancer := func() cluster.LoadBalancer { return c.LoadBalancing.With.Balancer(c.SandboxChoice) }
 	p.template = cluster.Config{
 		Discipline: c.Discipline, CoreChoice: c.CoreChoice, Binding: c.Binding,
-		NewBalancer: balancer, Placement: c.Placement.With,
+		NewBalancer: balancer, Placement: c.Placement.With, Retry: c.Retry.With,
 		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
 		Buckets: buckets,
 	}
@@ -83,16 +82,13 @@ func (p *plan) build(ctx context.Context) error {
 	if p.demand.Terminating {
 		p.template.Drain = math.MaxInt64 / 2 // a trace ends by itself
 	}
-	for _, g := range c.Nodes {
-		platform := g.Platform
-		if platform == "" {
-			platform = p.scenario.Fidelity.Platform
-		}
-		for i := range g.Count {
-			p.template.Nodes = append(p.template.Nodes, cluster.NodeConfig{
-				Name: g.Name + "-" + strconv.Itoa(i), Cores: g.Cores, MemoryMiB: int(g.Memory), Platform: platform,
-			})
-		}
+	var err error
+	if p.template.Nodes, err = p.scenario.Nodes(); err != nil {
+		return err
+	}
+	if p.demand.Terminating && slices.ContainsFunc(p.template.Nodes, unreliable) {
+		// What no node can serve any more would be waited for without an end.
+		p.template.Drain = max(time.Duration(p.demand.Horizon), 24*time.Hour)
 	}
 	p.template.NoNodes = len(p.template.Nodes) > maxNodesApart
 	var mistakes []error
@@ -105,7 +101,7 @@ func (p *plan) build(ctx context.Context) error {
 		function := cluster.FunctionConfig{
 			Name: f.Name, Minor: minor[i], Laws: laws,
 			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
-			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive,
+			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive, NewHedge: hedge(c.Hedging.With),
 		}
 		if c.ControlPlane == "knative" {
 			if err := p.addRevision(&function); err != nil {
@@ -115,6 +111,19 @@ func (p *plan) build(ctx context.Context) error {
 		p.template.Functions = append(p.template.Functions, function)
 	}
 	return joinDistinct(mistakes)
+}
+
+// unreliable reports that a node comes and goes.
+func unreliable(n cluster.NodeConfig) bool {
+	return n.Lifetime != nil || len(n.FailAt) > 0 || len(n.Schedule.Steps) > 0
+}
+
+// hedge returns the maker of a hedging; nil where there is none.
+func hedge(h policy.Hedging) func() cluster.Hedge {
+	if h.Hedge() == nil {
+		return nil
+	}
+	return h.Hedge
 }
 
 // minor says which functions share a record.
@@ -356,6 +365,32 @@ func (p *plan) notes(o outcomes) []string {
 	notes = append(notes, p.sampleNotes(interpolated > 0)...)
 	if unplaced > 0 {
 		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no memory and had to wait", unplaced))
+	}
+	return append(notes, outages(o)...)
+}
+
+// outages says what was lost with nodes and cores, and to hedging.
+func outages(o outcomes) (notes []string) {
+	var ended, preempted, evicted, ahead int64
+	wasted := 0.
+	for _, one := range o {
+		ended += one.Ended
+		preempted += one.Preempted
+		evicted += one.Evicted
+		ahead += one.Cold - one.ColdStarts
+		wasted += one.Wasted.Seconds()
+	}
+	if ended+preempted > 0 {
+		notes = append(notes, fmt.Sprintf("nodes went away %d times, and cores from under %d invocations", ended, preempted))
+	}
+	if wasted > 0 {
+		notes = append(notes, fmt.Sprintf("%.4g s of core time went into attempts that answered nothing", wasted))
+	}
+	if ahead > 0 {
+		notes = append(notes, fmt.Sprintf("%d first calls found their sandbox started ahead and waited for no start", ahead))
+	}
+	if evicted > 0 {
+		notes = append(notes, fmt.Sprintf("%d idle sandboxes were given up for memory", evicted))
 	}
 	return notes
 }

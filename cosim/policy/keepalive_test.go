@@ -207,7 +207,7 @@ func TestGreedyDualGivesUpWhatIsWorthLeast(t *testing.T) {
 		c3 := starts("c", s, 400, 100*s)
 		c3.NewKeepAlive = policy.FixedTime{}.KeepAlive
 		o := serveAll(t, []cluster.FunctionConfig{c.a, c.b, c3}, node)
-		require.Equal(t, c.cold, [2]int64{o.Functions[0].Cold, o.Functions[1].Cold}, situation)
+		require.Equal(t, c.cold, [2]int64{o.Functions[0].Classes[cluster.ClassCold], o.Functions[1].Classes[cluster.ClassCold]}, situation)
 		require.Zero(t, o.Unplaced, situation)
 	}
 }
@@ -231,8 +231,8 @@ func TestGreedyDualAges(t *testing.T) {
 	}
 	o := serveAll(t, []cluster.FunctionConfig{once, make("x", first...), make("y", second...)},
 		cluster.NodeConfig{Name: "node", Cores: 4, MemoryMiB: 1000, Platform: "p"})
-	require.Equal(t, int64(2), o.Functions[0].Cold, "it was given up meanwhile")
-	require.Less(t, o.Functions[1].Cold+o.Functions[2].Cold, int64(12), "then both stay")
+	require.Equal(t, int64(2), o.Functions[0].Classes[cluster.ClassCold], "it was given up meanwhile")
+	require.Less(t, o.Functions[1].Classes[cluster.ClassCold]+o.Functions[2].Classes[cluster.ClassCold], int64(12), "then both stay")
 }
 
 func TestKnativeKeepsTheLastSandboxLonger(t *testing.T) {

@@ -1,6 +1,7 @@
 // Package policy holds the decisions of the cluster, apart from its mechanism:
 // which sandbox serves an invocation, which node hosts a new sandbox, how many
-// sandboxes a function has and how long they stay. A policy is one small type in
+// sandboxes a function has and how long they stay, what is tried again or twice.
+// A policy is one small type in
 // one file, found by its name in one literal map; adding one touches nothing
 // else. Its exported fields are its parameters: their tags are those of a
 // scenario's keys, and their values in the map are the defaults.
@@ -34,6 +35,12 @@ type Keeping interface {
 	KeepAlive(random *rand.Rand) cluster.KeepAlive
 }
 
+// Hedging is a hedging policy. Its exported fields are its parameters.
+type Hedging interface {
+	// Hedge makes the hedging of one function; nil makes none.
+	Hedge() cluster.Hedge
+}
+
 // The maps hold every policy under its name, with the defaults of its
 // parameters. What is added here can be chosen in scenarios, stands in their
 // schema, and is tested against the books of the cluster.
@@ -65,6 +72,16 @@ var (
 		"hybrid-histogram": HybridHistogram{Bin: time.Minute, Range: 4 * time.Hour, Head: .05, Tail: .99, Margin: .1, MinCV: 2, MaxOutside: .5, MinSamples: 5, ForecastMargin: .15},
 		"knative":          Knative{StableWindow: time.Minute, Grace: 30 * time.Second},
 	}
+	retries = map[string]cluster.Retry{
+		"exponential": Backoff{Attempts: 5, Base: 100 * time.Millisecond, Cap: 10 * time.Second, Jitter: true},
+		"fixed":       FixedRetry{Attempts: 3},
+		"none":        noRetry{},
+	}
+	hedgings = map[string]Hedging{
+		"fixed":    FixedHedge{Delay: time.Second},
+		"none":     noHedge{},
+		"quantile": QuantileHedge{Quantile: .95, MinSamples: 100},
+	}
 )
 
 // Balancings returns the load-balancing policies by name, with the
@@ -76,6 +93,12 @@ func Placements() map[string]cluster.Placement { return maps.Clone(placements) }
 
 // Keepings returns the keep-alive policies by name.
 func Keepings() map[string]Keeping { return maps.Clone(keepings) }
+
+// Retries returns the retry policies by name.
+func Retries() map[string]cluster.Retry { return maps.Clone(retries) }
+
+// Hedgings returns the hedging policies by name.
+func Hedgings() map[string]Hedging { return maps.Clone(hedgings) }
 
 // BalancerNames returns the names of the load balancers, sorted.
 func BalancerNames() []string { return slices.Sorted(maps.Keys(balancings)) }

@@ -74,6 +74,18 @@ func (s *Scaling) check(r *reader, p place) {
 func (g *NodeGroup) check(r *reader, p place) {
 	r.checkName(p.child("name"), g.Name)
 	r.checkWord(p.child("platform"), g.Platform)
+	if g.CoreSchedule != "" {
+		r.checkFile(p.child("core-schedule"), g.CoreSchedule)
+	}
+	if g.Survival != "" {
+		r.checkFile(p.child("survival"), g.Survival)
+	}
+	if c := p.child("survival"); c.node != nil && g.Lifetime != nil {
+		r.wrong(c, "contradicts lifetime: remove one of the two")
+	}
+	if c := p.child("stagger"); c.node != nil && p.child("core-schedule").node == nil {
+		r.wrong(c, "goes with core-schedule only: remove it")
+	}
 }
 
 func (c *Cluster) check(r *reader, p place) {
@@ -85,6 +97,9 @@ func (c *Cluster) check(r *reader, p place) {
 		names = append(names, named{g.Name, g.Count})
 	}
 	r.checkNames(p.child("nodes"), names)
+	if c.Failure != "" {
+		r.checkFile(p.child("failure"), c.Failure)
+	}
 }
 
 func (f *Fidelity) check(r *reader, p place) {

@@ -27,6 +27,10 @@ func drawScenario(t *rapid.T) *Scenario {
 	for i := range s.Cluster.Nodes {
 		g := &s.Cluster.Nodes[i]
 		g.Name, g.Memory = fmt.Sprintf("%s-%d-", g.Name, i), 0
+		g.CoreSchedule, g.Survival = "testdata/cores.csv", ""
+		if g.Lifetime == nil {
+			g.Survival = "testdata/survival.csv"
+		}
 	}
 	for i := range s.Workload.Functions {
 		f := &s.Workload.Functions[i]
@@ -39,6 +43,7 @@ func drawScenario(t *rapid.T) *Scenario {
 		}
 		f.Scaling = fixScaling(f.Scaling)
 	}
+	s.Cluster.Failure = "testdata/failure.json"
 	s.Cluster.Scaling = *fixScaling(&s.Cluster.Scaling)
 	w := &s.Workload
 	w.Map, w.Trace = nil, drawTrace(t)

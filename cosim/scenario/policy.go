@@ -42,6 +42,10 @@ func family[P any]() map[string]P {
 		all = policy.Placements()
 	case *policy.Keeping:
 		all = policy.Keepings()
+	case *cluster.Retry:
+		all = policy.Retries()
+	case *policy.Hedging:
+		all = policy.Hedgings()
 	}
 	return all.(map[string]P)
 }

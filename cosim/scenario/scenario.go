@@ -54,6 +54,12 @@ type Cluster struct {
 	Scaling Scaling `yaml:"scaling"`
 	// KeepAlive is how long an idle sandbox stays: a time, or a policy.
 	KeepAlive Policy[policy.Keeping] `yaml:"keep-alive" default:"10m"`
+	// Retry is whether a request whose attempt was lost is tried again.
+	Retry Policy[cluster.Retry] `yaml:"retry" default:"none"`
+	// Hedging is whether a second attempt is made beside one that takes long.
+	Hedging Policy[policy.Hedging] `yaml:"hedging" default:"none"`
+	// Failure is In-Vitro's failure.json: the node that fails, and when.
+	Failure string `yaml:"failure" file:"read"`
 	// Concurrency is how many invocations one sandbox serves at a time.
 	Concurrency int `yaml:"concurrency" default:"1" range:"1..1000000"`
 	// QueueLimit is how many invocations may wait in one queue.
@@ -74,6 +80,20 @@ type NodeGroup struct {
 	Memory MiB `yaml:"memory" range:"1MiB.."`
 	// Platform of each node; fidelity.platform unless given.
 	Platform string `yaml:"platform"`
+	// CoreSchedule is a file of how many of the cores each node has over its life: CSV with the columns seconds and cores, which repeats.
+	CoreSchedule string `yaml:"core-schedule" file:"read"`
+	// Stagger is how much further in the schedule each node of the group begins than the one before.
+	Stagger time.Duration `yaml:"stagger" range:"0s.."`
+	// Lifetime is the law of how long each node lives; for ever unless given.
+	Lifetime *Law `yaml:"lifetime"`
+	// Survival is a file of the probability to live longer than a time, in the place of lifetime: CSV with the columns seconds and survival.
+	Survival string `yaml:"survival" file:"read"`
+	// FailAt is when all nodes of the group go away; never unless given.
+	FailAt time.Duration `yaml:"fail-at" range:"1ns.."`
+	// Notice is how long ahead the end of a node is known.
+	Notice time.Duration `yaml:"notice" default:"0s" range:"0s.."`
+	// Repair is after which time a node that went away starts again.
+	Repair time.Duration `yaml:"repair" default:"unlimited" also:"unlimited" range:"0s.."`
 }
 
 // Scaling is how many sandboxes a function has.

@@ -117,7 +117,7 @@ type count struct {
 func counts(a cluster.Account) []count {
 	return []count{
 		{"arrived", a.Arrived}, {"done", a.Done}, {"failed", a.Failed}, {"rejected", a.Rejected},
-		{"queued", a.Queued}, {"running", a.Running}, {"attempts", a.Attempts},
+		{"queued", a.Queued}, {"running", a.Running}, {"attempts", a.Attempts}, {"retries", a.Retries}, {"hedges", a.Hedges},
 	}
 }
 

@@ -60,7 +60,7 @@ func TestCSVColumns(t *testing.T) {
 	}
 	run := quickstart().Runs[0]
 	perRun := len(run.Functions)*(2+6) + len(run.Nodes)*(2+1) + len(run.Conditions)*(2+2)
-	require.Equal(t, 4*(7+len(run.Metrics)), scopes["all"])
+	require.Equal(t, 4*(9+len(run.Metrics)), scopes["all"])
 	require.Equal(t, 4*perRun, scopes["function"]+scopes["node"]+scopes["condition"])
 	require.Len(t, quickstart().Effects, scopes["effect"])
 }

@@ -1,0 +1,201 @@
+package cluster
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// phase says where an attempt is.
+type phase uint8
+
+const (
+	phaseFree          phase = iota // nowhere: the slot can be taken
+	phaseNew                        // about to be admitted
+	phaseFunctionQueue              // waits for a sandbox
+	phaseSandboxQueue               // waits for a slot of its sandbox
+	phaseNodeQueue                  // has a slot and waits for a core, any
+	phaseCoreQueue                  // has a slot and waits for the core its sandbox keeps
+	phaseOnCore                     // holds a core, or a share of one
+	phaseOffCore                    // in service without a core
+	phaseBackoff                    // lost, to be tried again
+)
+
+// Loss is why an attempt came to nothing.
+type Loss uint8
+
+// The losses.
+const (
+	LossInvalid  Loss = iota
+	LossNode          // its node went away
+	LossRejected      // it found every queue full
+)
+
+// Retry decides whether a request whose attempt was lost is tried again.
+type Retry interface {
+	// Again returns after which time the attempt that follows the given one,
+	// counted from 1, is made; false fails the request.
+	Again(attempt int, why Loss, random *rand.Rand) (after time.Duration, again bool)
+}
+
+// Hedge decides when a second attempt is made beside one that takes long. The
+// first of the two to end answers, the other one is cancelled (Dean and Barroso,
+// The Tail at Scale, 2013). A retry repeats a call with its luck; a hedge draws
+// luck of its own, which is what it bets on.
+type Hedge interface {
+	// After returns how long an attempt may take before another one is made
+	// beside it; false makes none.
+	After() (wait time.Duration, hedged bool)
+	// Responded tells the response time of a request that was answered.
+	Responded(response time.Duration)
+}
+
+// arm has the attempt hedged if it takes long.
+func (m *Model) arm(f *Function, id int32) {
+	inv := m.invocations.at(id)
+	if f.hedge == nil || inv.twin != 0 || inv.phase == phaseFree || inv.phase == phaseBackoff {
+		return
+	}
+	if wait, ok := f.hedge.After(); ok {
+		m.events.Schedule(m.events.Now().Add(wait), event{kind: eventHedge, ref: id, tag: inv.life})
+	}
+}
+
+// hedge makes a second attempt in another sandbox, if one can take it: bound
+// late, one with a free slot. An attempt that waits for any sandbox at all is not
+// doubled, since both would wait in the same queue.
+func (m *Model) hedge(id int32) {
+	first := *m.invocations.at(id)
+	f := first.function
+	if first.twin != 0 || first.sandbox == nil || first.phase == phaseBackoff {
+		return
+	}
+	candidates := &f.all
+	if m.config.Binding == BindLate {
+		candidates = &f.free
+	}
+	if candidates.Len() == 0 {
+		return
+	}
+	s := f.balancer.Choose(candidates, f.random)
+	if s == first.sandbox {
+		if s = candidates.After(s); s == first.sandbox {
+			return
+		}
+	}
+	if limit := f.config.QueueLimit; s.inService >= f.config.Concurrency && limit != Unlimited && s.queue.len() >= limit {
+		return
+	}
+	second := m.invocations.take()
+	inv := m.invocations.at(second)
+	*inv = invocation{
+		function: f, arrived: first.arrived, base: first.base, luck: f.hedgeLuck.Float64(),
+		phase: phaseNew, life: inv.life, twin: id + 1, attempt: first.attempt,
+	}
+	m.invocations.at(id).twin = second + 1
+	m.recorder.hedged(f)
+	m.bind(s, second)
+}
+
+// lose ends an attempt that came to nothing. Its request goes on in the attempt
+// beside it, is tried again, or fails.
+func (m *Model) lose(id int32, why Loss) {
+	inv := m.invocations.at(id)
+	m.recorder.lostAttempts++
+	if inv.twin != 0 {
+		m.invocations.at(inv.twin - 1).twin = 0
+		m.invocations.put(id)
+		return
+	}
+	if m.config.Retry != nil {
+		if after, again := m.config.Retry.Again(int(inv.attempt), why, m.random.retry); again {
+			inv.phase, inv.sandbox, inv.begun = phaseBackoff, nil, false
+			inv.life++
+			m.events.Schedule(m.events.Now().Add(max(0, after)), event{kind: eventRetry, ref: id, tag: inv.life})
+			return
+		}
+	}
+	f := inv.function
+	m.invocations.put(id)
+	f.inSystem--
+	m.recorder.gaveUp(m, f, why)
+}
+
+// retry makes the next attempt of a request.
+func (m *Model) retry(id int32) {
+	inv := m.invocations.at(id)
+	f := inv.function
+	inv.attempt++
+	inv.phase = phaseNew
+	m.recorder.retried(f)
+	if m.control != nil {
+		m.control.Arrived(f, id)
+		return
+	}
+	m.admit(f, id)
+	m.arm(f, id)
+	m.scale(f)
+}
+
+// cancel ends an attempt whose request was answered by the one beside it.
+func (m *Model) cancel(id int32) {
+	m.recorder.cancelled++
+	m.discount(id)
+	inv := m.invocations.at(id)
+	s, at := inv.sandbox, inv.phase
+	if at == phaseFunctionQueue { // its sandbox went away
+		inv.function.queue.remove(inv.ticket)
+		m.invocations.put(id)
+		return
+	}
+	n := s.node
+	switch at {
+	case phaseSandboxQueue:
+		s.queue.remove(inv.ticket)
+		n.load--
+	case phaseNodeQueue:
+		n.queue.remove(inv.ticket)
+	case phaseCoreQueue:
+		n.cores[s.pinned].waiting.remove(inv.ticket)
+	case phaseOnCore:
+		m.yield(n, id)
+	}
+	m.invocations.put(id)
+	if at != phaseSandboxQueue {
+		m.freeSlot(s, inv.route)
+	}
+}
+
+// discount settles what the attempt has executed, which nobody gets to see.
+func (m *Model) discount(id int32) {
+	m.settle(id)
+	if inv := m.invocations.at(id); inv.begun {
+		m.recorder.lost += float64(inv.busy - inv.left)
+	}
+}
+
+// settle counts the core time that an attempt on a core has received so far.
+func (m *Model) settle(id int32) {
+	inv := m.invocations.at(id)
+	if inv.phase != phaseOnCore {
+		return
+	}
+	received := min(inv.left, time.Duration(m.attained(inv, id)))
+	inv.left -= received
+	inv.started = m.events.Now()
+	m.recorder.executed += float64(received)
+}
+
+// yield takes the attempt, whose work is settled, off its core, which goes to
+// the next.
+func (m *Model) yield(n *Node, id int32) {
+	inv := m.invocations.at(id)
+	core := int(inv.core)
+	if m.config.Discipline == ProcessorSharing {
+		n.shares[core].remove(id, m.events.Now())
+		n.leave(core, inv.sandbox, m.events.Now())
+		m.continueShare(n, core)
+		return
+	}
+	n.leave(core, inv.sandbox, m.events.Now())
+	m.passOn(n, core)
+}

@@ -1,0 +1,332 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
+)
+
+// Reliability is how a node comes and goes. The zero value stays for ever.
+type Reliability struct {
+	// Schedule is how many cores it has over its life; empty: all of them.
+	Schedule CoreSchedule
+	// Lifetime is how long it lives from each of its starts; nil: for ever. It is
+	// drawn once per life, so that the hazard at every age is that of the law.
+	Lifetime servicetime.Distribution
+	// FailAt are times since the beginning at which it goes away.
+	FailAt []time.Duration
+	// Notice is how long ahead its end is known: from then on it takes no more
+	// work and finishes what it has.
+	Notice time.Duration
+	// Repair is after which time it starts again, empty; Unlimited: never.
+	Repair time.Duration
+}
+
+// CoreSchedule is the number of cores of a node over its life; it repeats.
+type CoreSchedule struct {
+	Steps  []CoreStep
+	Offset time.Duration // where in the schedule a life begins
+}
+
+// CoreStep is a time with a number of cores, which may be 0.
+type CoreStep struct {
+	For   time.Duration
+	Cores int
+}
+
+func (r Reliability) check(n NodeConfig) (mistakes []error) {
+	wrong := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("node "+n.Name+": "+format, args...))
+	}
+	for i, s := range r.Schedule.Steps {
+		if s.For <= 0 || s.Cores < 0 || s.Cores > n.Cores {
+			wrong("step %d of its core schedule has %d of %d cores for %v", i+1, s.Cores, n.Cores, s.For)
+		}
+	}
+	if r.Notice < 0 || r.Repair < Unlimited || r.Schedule.Offset < 0 {
+		wrong("notice, repair and offset must not be negative")
+	}
+	return mistakes
+}
+
+// open begins the first life of each node.
+func (m *Model) open() {
+	for _, n := range m.nodes {
+		for _, at := range n.config.Reliability.FailAt {
+			m.foretell(n, des.Time(at), anyLife)
+		}
+		m.boot(n)
+	}
+}
+
+// anyLife tags the end of whatever life a node then has.
+const anyLife = -1
+
+// boot begins a life of the node.
+func (m *Model) boot(n *Node) {
+	r := &n.config.Reliability
+	n.up, n.draining = true, false
+	n.life++
+	cores := n.config.Cores
+	if steps := r.Schedule.Steps; len(steps) > 0 {
+		n.step = 0
+		left := r.Schedule.Offset % r.Schedule.length()
+		for left >= steps[n.step].For {
+			left -= steps[n.step].For
+			n.step++
+		}
+		cores = steps[n.step].Cores
+		m.scheduleNode(m.events.Now().Add(steps[n.step].For-left), eventNodeCores, n, n.life)
+	}
+	m.setCores(n, cores)
+	if r.Lifetime != nil {
+		if n.random == nil {
+			n.random = m.config.Random("node/" + n.config.Name)
+		}
+		m.foretell(n, m.events.Now().Add(max(1, r.Lifetime.Quantile(n.random.Float64()))), n.life)
+	}
+}
+
+func (s CoreSchedule) length() (all time.Duration) {
+	for _, step := range s.Steps {
+		all += step.For
+	}
+	return all
+}
+
+// foretell schedules the end of a life, and its notice.
+func (m *Model) foretell(n *Node, at des.Time, life int32) {
+	if notice := n.config.Reliability.Notice; notice > 0 {
+		m.scheduleNode(max(m.events.Now(), at.Add(-notice)), eventNodeNotice, n, life)
+	}
+	m.scheduleNode(at, eventNodeEnd, n, life)
+}
+
+func (m *Model) scheduleNode(at des.Time, kind eventKind, n *Node, life int32) {
+	m.events.Schedule(at, event{kind: kind, ref: int32(n.index), tag: life})
+}
+
+// change handles what happens to a node. An event of a life that is over is
+// none.
+func (m *Model) change(kind eventKind, n *Node, life int32) {
+	if life != anyLife && life != n.life {
+		return
+	}
+	switch {
+	case kind == eventNodeRepair && !n.up:
+		m.boot(n)
+		m.placeWaiting()
+	case !n.up:
+	case kind == eventNodeNotice:
+		m.drain(n)
+	case kind == eventNodeEnd:
+		m.end(n)
+	case kind == eventNodeCores:
+		steps := n.config.Reliability.Schedule.Steps
+		n.step = (n.step + 1) % len(steps)
+		m.scheduleNode(m.events.Now().Add(steps[n.step].For), eventNodeCores, n, life)
+		m.setCores(n, steps[n.step].Cores)
+	}
+}
+
+// drain lets a node finish what it has and gives it nothing more.
+func (m *Model) drain(n *Node) {
+	n.draining = true
+	var homeless []int32
+	affected := map[*Function]bool{}
+	for _, s := range slices.Clone(n.residents) {
+		if !s.ready || s.leaving {
+			continue // one that starts goes when it is ready
+		}
+		affected[s.function] = true
+		s.leaving = true
+		s.function.all.remove(s)
+		s.function.free.remove(s)
+		for id, ok := s.queue.pop(); ok; id, ok = s.queue.pop() {
+			n.load--
+			m.invocations.at(id).sandbox = nil
+			homeless = append(homeless, id)
+		}
+		if s.inService == 0 {
+			m.discard(s)
+		}
+	}
+	for _, id := range homeless {
+		m.admit(m.invocations.at(id).function, id)
+	}
+	m.replace(affected)
+}
+
+// end takes a node away with everything on it.
+func (m *Model) end(n *Node) {
+	m.recorder.ended++
+	var bound []int32
+	for i := range m.invocations.slots {
+		if inv := &m.invocations.slots[i]; inv.phase != phaseFree && inv.sandbox != nil && inv.sandbox.node == n {
+			bound = append(bound, int32(i))
+			m.discount(int32(i))
+			if inv.phase != phaseSandboxQueue {
+				inv.function.inService--
+			}
+		}
+	}
+	m.halt(n)
+	affected := map[*Function]bool{}
+	for _, s := range slices.Clone(n.residents) {
+		affected[s.function] = true
+		s.queue.clear()
+		if s.ready {
+			m.discard(s)
+		} else {
+			s.function.starting--
+			m.drop(s)
+		}
+	}
+	n.up = false
+	n.life++
+	for _, id := range bound {
+		inv := m.invocations.at(id)
+		inv.sandbox = nil
+		inv.life++ // what was to happen to it there does not
+		m.lose(id, LossNode)
+	}
+	m.replace(affected)
+	if repair := n.config.Reliability.Repair; repair >= 0 {
+		m.scheduleNode(m.events.Now().Add(repair), eventNodeRepair, n, n.life)
+	}
+}
+
+// halt stops all cores of a node at once.
+func (m *Model) halt(n *Node) {
+	m.recorder.busyCores(m, -int64(n.Busy()))
+	m.recorder.cores(m, -int64(n.online))
+	n.online, n.load = 0, 0
+	n.idle = newBitset(len(n.cores))
+	n.queue.clear()
+	for i := range n.cores {
+		n.cores[i].active = 0
+		n.cores[i].waiting.clear()
+	}
+	for i := range n.shares {
+		m.events.Cancel(n.shares[i].timer)
+		n.shares[i].jobs = n.shares[i].jobs[:0]
+	}
+}
+
+// replace asks the scalers of the functions that lost sandboxes.
+func (m *Model) replace(affected map[*Function]bool) {
+	functions := make([]*Function, 0, len(affected))
+	for f := range affected {
+		functions = append(functions, f)
+	}
+	slices.SortFunc(functions, func(a, b *Function) int { return cmp.Compare(a.index, b.index) })
+	for _, f := range functions {
+		m.scale(f)
+	}
+}
+
+// setCores gives the node another number of cores. Those with the highest
+// numbers come and go; who is on one that goes continues on another, ahead of
+// those that have not begun, and has lost nothing but what its core remembered.
+func (m *Model) setCores(n *Node, cores int) {
+	was := n.online
+	m.recorder.cores(m, int64(cores-was))
+	n.online = cores
+	for core := was; core < cores; core++ {
+		n.idle.set(core)
+	}
+	for core := cores; core < was; core++ {
+		m.vacate(n, core)
+	}
+	m.repin(n)
+	m.wake(n)
+	m.checkCores(n)
+}
+
+// vacate empties a core that is gone.
+func (m *Model) vacate(n *Node, core int) {
+	if n.idle.has(core) {
+		n.idle.clear(core)
+		return
+	}
+	m.recorder.busyCores(m, -1)
+	for i := range m.invocations.slots {
+		id, inv := int32(i), &m.invocations.slots[i]
+		if inv.phase != phaseOnCore || int(inv.core) != core || inv.sandbox.node != n {
+			continue
+		}
+		m.settle(id)
+		m.recorder.preempted++
+		if m.config.Discipline == ProcessorSharing {
+			n.shares[core].remove(id, m.events.Now())
+		}
+		n.leave(core, inv.sandbox, m.events.Now())
+		inv.life++
+		q, at := &n.queue, phaseNodeQueue
+		if m.config.CoreChoice == CorePinned && m.config.Discipline == FCFS {
+			q, at = &n.cores[core].waiting, phaseCoreQueue
+		}
+		inv.phase, inv.ticket = at, q.pushFront(id)
+	}
+	if m.config.Discipline == ProcessorSharing {
+		m.events.Cancel(n.shares[core].timer)
+	}
+}
+
+// repin gives sandboxes that keep a core that is gone another one, and those
+// that waited for it follow.
+func (m *Model) repin(n *Node) {
+	for _, s := range n.residents {
+		if int(s.pinned) >= n.online && n.online > 0 {
+			n.cores[s.pinned].pins--
+			s.pinned = n.pin()
+		}
+	}
+	for core := n.online; core < len(n.cores) && n.online > 0; core++ {
+		for id, ok := n.cores[core].waiting.pop(); ok; id, ok = n.cores[core].waiting.pop() {
+			inv := m.invocations.at(id)
+			inv.ticket = n.cores[inv.sandbox.pinned].waiting.push(id)
+		}
+	}
+}
+
+// wake gives idle cores to those that wait.
+func (m *Model) wake(n *Node) {
+	if m.config.Discipline == ProcessorSharing {
+		for n.online > 0 {
+			id, ok := n.queue.pop()
+			if !ok {
+				return
+			}
+			m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
+		}
+		return
+	}
+	for core := n.idle.first(); core >= 0; core = n.idle.after(core) {
+		if id, ok := n.nextFor(core); ok {
+			m.take(n, core, id)
+		}
+	}
+}
+
+// checkCores ends the run unless every core of the node is idle or at work, and
+// none that is gone is either.
+func (m *Model) checkCores(n *Node) {
+	atWork := 0
+	for i := range n.cores {
+		active := n.cores[i].active > 0
+		if active {
+			atWork++
+		}
+		if active && i >= n.online || active == n.idle.has(i) && i < n.online {
+			m.failure = fmt.Errorf("core %d of node %s is both idle and at work, neither, or gone and at work", i, n.config.Name)
+		}
+	}
+	if atWork+n.idle.count() != n.online {
+		m.failure = fmt.Errorf("node %s has %d cores, but %d at work and %d idle", n.config.Name, n.online, atWork, n.idle.count())
+	}
+}
