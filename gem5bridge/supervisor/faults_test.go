@@ -114,7 +114,7 @@ func TestWhatAJobHasDoneIsTold(t *testing.T) {
 	require.EqualValues(t, 3000, last.Instructions)
 	require.EqualValues(t, 3000, last.LastItem)
 	require.EqualValues(t, len("agent: up\n"), last.Console)
-	require.Positive(t, last.CPU)
+	require.GreaterOrEqual(t, last.CPU, seen[0].CPU, "in steps of 10 ms, which this job may not reach")
 	require.Equal(t, []string{"agent: up"}, outcome.Console)
 	require.Equal(t, last, seen[len(seen)-1])
 	for i := range seen[1:] {
