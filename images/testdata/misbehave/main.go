@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -56,7 +57,7 @@ func main() {
 	switch how {
 	case "unready":
 		fmt.Println("unready: still thinking")
-		select {}
+		time.Sleep(time.Hour)
 	case "stillborn":
 		fmt.Println("stillborn: no configuration")
 		os.Exit(1)
