@@ -77,7 +77,7 @@ func drawScenario(t *rapid.T) *Scenario {
 // that Knative accepts.
 func drawKnative(t *rapid.T, c *Cluster) {
 	k := &c.Knative
-	if rapid.Bool().Draw(t, "knative") {
+	if rapid.IntRange(0, 5).Draw(t, "knative") > 0 {
 		c.ControlPlane, *k = "", Knative{}
 		return
 	}
