@@ -112,6 +112,7 @@ func (m *Model) preWarm(f *Function) {
 		m.events.Schedule(k.preWarmAt, event{kind: eventPreWarm, ref: int32(f.index)})
 	case f.Sandboxes() == 0:
 		k.preWarmAt = 0
+		m.recorder.preWarmed++
 		m.addSandbox(f, false)
 	}
 }

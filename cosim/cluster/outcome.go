@@ -38,7 +38,8 @@ type Outcome struct {
 	// them that found every queue full.
 	Admissions, Rejections int64
 	Cold                   int64 // recorded first calls
-	ColdStarts             int64 // of these, those that waited for their sandbox to start; the others were pre-warmed
+	ColdStarts             int64 // of these, those that waited for their sandbox to start; the others found it started
+	PreWarmed              int64 // sandboxes started ahead by a PreWarmer
 	Interpolated           int64 // service times from between measured conditions
 	Unplaced               int64 // times a sandbox found no memory
 	Created                int64 // sandboxes made after time 0
@@ -92,6 +93,7 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Unplaced:     r.unplaced,
 		Evicted:      r.evicted,
 		ColdStarts:   r.coldStarts,
+		PreWarmed:    r.preWarmed,
 		End:          now,
 	}
 	observed := float64(o.Observed)

@@ -146,6 +146,7 @@ type recorder struct {
 	unplaced     int64
 	evicted      int64
 	coldStarts   int64
+	preWarmed    int64
 	executed     float64 // nanoseconds of core time, those on a core now not included
 	useful       float64 // of these, of invocations that answered
 	lost         float64 // of these, of attempts that did not

@@ -377,7 +377,7 @@ func outages(o outcomes) (notes []string) {
 		ended += one.Ended
 		preempted += one.Preempted
 		evicted += one.Evicted
-		ahead += one.Cold - one.ColdStarts
+		ahead += one.PreWarmed
 		wasted += one.Wasted.Seconds()
 	}
 	if ended+preempted > 0 {
@@ -387,7 +387,7 @@ func outages(o outcomes) (notes []string) {
 		notes = append(notes, fmt.Sprintf("%.4g s of core time went into attempts that answered nothing", wasted))
 	}
 	if ahead > 0 {
-		notes = append(notes, fmt.Sprintf("%d first calls found their sandbox started ahead and waited for no start", ahead))
+		notes = append(notes, fmt.Sprintf("%d sandboxes were started ahead of the call that they were for", ahead))
 	}
 	if evicted > 0 {
 		notes = append(notes, fmt.Sprintf("%d idle sandboxes were given up for memory", evicted))
