@@ -57,13 +57,13 @@ func (m *Model) lookAgain(s *Sandbox, after time.Duration) {
 		return
 	}
 	s.expiry = m.events.Now().Add(after)
-	if !s.expiryPending {
+	if !s.expiryPending || s.expiry < s.expiryEvent {
 		m.scheduleExpiry(s)
 	}
 }
 
 func (m *Model) scheduleExpiry(s *Sandbox) {
-	s.expiryPending = true
+	s.expiryPending, s.expiryEvent = true, s.expiry
 	m.events.Schedule(s.expiry, event{kind: eventSandboxExpiry, ref: s.id, tag: s.life})
 }
 

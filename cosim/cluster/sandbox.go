@@ -28,6 +28,7 @@ type Sandbox struct {
 
 	expiry        des.Time
 	expiryPending bool
+	expiryEvent   des.Time // of the earliest one pending
 	ready         bool
 	leaving       bool // its node takes no more work
 	readyAt       des.Time
