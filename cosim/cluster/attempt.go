@@ -89,7 +89,7 @@ func (m *Model) hedge(id int32) {
 	inv := m.invocations.at(second)
 	*inv = invocation{
 		function: f, arrived: first.arrived, base: first.base, luck: f.hedgeLuck.Float64(),
-		phase: phaseNew, life: inv.life, twin: id + 1, attempt: first.attempt,
+		phase: phaseNew, life: inv.life, twin: id + 1, attempt: first.attempt, tag: first.tag,
 	}
 	m.invocations.at(id).twin = second + 1
 	m.recorder.hedged(f)
@@ -114,10 +114,11 @@ func (m *Model) lose(id int32, why Loss) {
 			return
 		}
 	}
-	f := inv.function
+	f, last := inv.function, *inv
 	m.invocations.put(id)
 	f.inSystem--
 	m.recorder.gaveUp(m, f, why)
+	m.endOfStep(&last, false)
 }
 
 // retry makes the next attempt of a request.

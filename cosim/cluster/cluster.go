@@ -52,6 +52,8 @@ const (
 	eventNodeEnd
 	eventNodeRepair
 	eventNodeCores
+	eventFlow    // a flow begins
+	eventRelease // an invocation of a flow arrives
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -80,6 +82,7 @@ type Model struct {
 	handled     int64       // events
 	failure     error
 	control     ControlPlane // nil: the policies of Config decide
+	flows       flows
 }
 
 // stopEvery is how many events lie between two questions to Config.Stop.
@@ -118,10 +121,11 @@ func (m *Model) Run() (*Outcome, error) {
 	if err := m.begin(); err != nil {
 		return nil, err
 	}
+	m.initFlows()
 	last := m.config.Horizon.Add(m.config.Drain)
 	for m.failure == nil {
 		next := m.events.Peek()
-		if next > last || next > m.config.Horizon && m.recorder.system.value == 0 {
+		if next > last || next > m.config.Horizon && m.recorder.system.value == 0 && m.flows.onWay == 0 {
 			break // what is left are the ends of idle sandboxes
 		}
 		e, _ := m.events.Pop()
@@ -192,6 +196,10 @@ func (m *Model) handle(e event) {
 		if m.invocations.at(e.ref).life == e.tag {
 			m.retry(e.ref)
 		}
+	case eventFlow:
+		m.beginFlow()
+	case eventRelease:
+		m.deliver(e.ref)
 	default:
 		m.change(e.kind, m.nodes[e.ref], e.tag)
 	}
@@ -208,20 +216,20 @@ func (m *Model) scheduleArrival(f *Function) {
 
 // arrive admits the pending arrival of f and schedules the one after it.
 func (m *Model) arrive(f *Function) {
+	base := f.next.Base
+	m.scheduleArrival(f)
+	m.enter(f, invocation{function: f, base: base})
+}
+
+// enter admits an invocation that arrives now.
+func (m *Model) enter(f *Function, arrived invocation) {
+	arrived.arrived, arrived.luck = m.events.Now(), f.luck.Float64()
 	id := m.invocations.take()
 	inv := m.invocations.at(id)
-	*inv = invocation{
-		function: f,
-		arrived:  m.events.Now(),
-		base:     f.next.Base,
-		luck:     f.luck.Float64(),
-		life:     inv.life,
-		attempt:  1,
-		phase:    phaseNew,
-	}
+	arrived.life, arrived.attempt, arrived.phase = inv.life, 1, phaseNew
+	*inv = arrived
 	m.greet(f)
 	f.inSystem++
-	m.scheduleArrival(f)
 	m.recorder.arrived(m, f)
 	if m.control != nil {
 		m.control.Arrived(f, id)
@@ -408,6 +416,7 @@ func (m *Model) complete(id int32) {
 		f.hedge.Responded(m.events.Now().Sub(inv.arrived))
 	}
 	route := inv.route
+	m.endOfStep(inv, true)
 	m.invocations.put(id)
 	f.inSystem--
 	if twin != 0 {

@@ -107,6 +107,9 @@ type Config struct {
 	// independent; a name is opened once.
 	Random func(name string) *rand.Rand
 
+	// Flows, unless nil, releases invocations that depend on one another.
+	Flows Flows
+
 	// Stop, unless nil, is asked now and then; its error ends the run.
 	Stop func() error
 

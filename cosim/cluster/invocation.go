@@ -27,6 +27,7 @@ type invocation struct {
 	twin     int32  // 1 + the slot of the attempt beside it; 0: none
 	ticket   uint32 // in the queue that it waits in
 	attempt  uint16 // of its request, from 1
+	tag      int32  // of a flow's; else 0
 	class    Class
 	phase    phase
 	begun    bool // has its service time

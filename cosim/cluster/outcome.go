@@ -49,6 +49,9 @@ type Outcome struct {
 	// Config.Functions; nil unless Config.Census.
 	Censuses []*Census
 
+	// Flows are Config.Flows, which have seen the whole run.
+	Flows Flows
+
 	Timeline Timeline
 	End      des.Time // the last instant simulated
 }
@@ -91,6 +94,7 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Rejections:   r.rejections,
 		Interpolated: r.interpolated,
 		Unplaced:     r.unplaced,
+		Flows:        m.config.Flows,
 		Evicted:      r.evicted,
 		ColdStarts:   r.coldStarts,
 		PreWarmed:    r.preWarmed,

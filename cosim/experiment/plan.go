@@ -16,6 +16,7 @@ import (
 	"microcosm/cosim/policy"
 	"microcosm/cosim/scenario"
 	"microcosm/cosim/servicetime"
+	"microcosm/cosim/workflow"
 	"microcosm/loadgen"
 )
 
@@ -240,7 +241,14 @@ func (p *plan) simulate(ctx context.Context, seed uint64, change func(*cluster.C
 	c.Random = func(name string) *rand.Rand { return loadgen.Rand(seed, name) }
 	c.Functions = slices.Clone(c.Functions)
 	for i, f := range p.demand.Functions {
-		c.Functions[i].Arrivals = arrivals{f.Arrivals.Stream(seed)}
+		c.Functions[i].Arrivals = cluster.NoArrivals{}
+		if f.Arrivals != nil {
+			c.Functions[i].Arrivals = arrivals{f.Arrivals.Stream(seed)}
+		}
+	}
+	engine, err := p.engine(seed, &c)
+	if err != nil {
+		return nil, err
 	}
 	if p.revisions != nil {
 		c.NewControlPlane = func() cluster.ControlPlane {
@@ -253,7 +261,25 @@ func (p *plan) simulate(ctx context.Context, seed uint64, change func(*cluster.C
 	if err != nil {
 		return nil, err
 	}
-	return model.Run()
+	outcome, err := model.Run()
+	if err == nil && engine != nil {
+		err = engine.Check()
+	}
+	return outcome, err
+}
+
+// engine gives the cluster the workflows of a replication; nil without any.
+func (p *plan) engine(seed uint64, c *cluster.Config) (*workflow.Engine, error) {
+	if len(p.demand.Flows) == 0 {
+		return nil, nil
+	}
+	var streams []workflow.Stream
+	for _, f := range p.demand.Flows {
+		streams = append(streams, workflow.Stream{Graph: f.Graph, Arrivals: arrivals{f.Arrivals.Stream(seed)}})
+	}
+	engine, err := workflow.New(streams, c.Random, c.WarmUp)
+	c.Flows = engine
+	return engine, err
 }
 
 // overload returns why no steady state can exist, from the mean service times

@@ -46,6 +46,8 @@ type Run struct {
 	Functions   []Marginal      `json:"functions"`
 	Nodes       []Marginal      `json:"nodes,omitempty"`
 	Conditions  []Marginal      `json:"conditions,omitempty"`
+	Workflows   []Marginal      `json:"workflows,omitempty"` // whole flows
+	Steps       []Marginal      `json:"steps,omitempty"`     // of workflows
 	Curves      []Curve         `json:"curves"`
 	Timeline    Timeline        `json:"timeline"`
 	// Resampling says how the uncertainty of measured service times was carried

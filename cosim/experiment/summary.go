@@ -57,6 +57,7 @@ func summarize(o outcomes, level float64, unstable string, terminating bool) Run
 	r.Conditions = marginals(o, level, cluster.Classes, func(x *cluster.Outcome, i int) (string, *cluster.Times) {
 		return cluster.Class(i).String(), x.Classes[i]
 	})
+	r.Workflows, r.Steps = workflows(o, level)
 	r.Curves = curves(all)
 	r.Timeline = timeline(o)
 	if unstable != "" {
@@ -74,7 +75,7 @@ func (r *Run) withdraw(reason string) {
 		}
 	}
 	withdraw(r.Metrics)
-	for _, group := range [][]Marginal{r.Functions, r.Nodes, r.Conditions} {
+	for _, group := range [][]Marginal{r.Functions, r.Nodes, r.Conditions, r.Workflows, r.Steps} {
 		for i := range group {
 			withdraw(group[i].Metrics)
 		}

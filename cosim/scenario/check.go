@@ -214,7 +214,7 @@ func (m *Map) check(r *reader, p place) {
 }
 
 func (w *Workload) check(r *reader, p place) {
-	if len(w.Functions) == 0 && w.Trace == nil && r.sound(p, "functions", "trace") {
+	if len(w.Functions) == 0 && w.Trace == nil && len(w.Workflows) == 0 && r.sound(p, "functions", "trace", "workflows") {
 		r.wrong(p, "nothing arrives: add functions with arrivals, or a trace")
 	}
 	if w.Map != nil && w.Trace == nil && r.sound(p, "trace") {
@@ -228,6 +228,7 @@ func (w *Workload) check(r *reader, p place) {
 		names = append(names, named{f.Name, f.Copies})
 	}
 	r.checkNames(p.child("functions"), names)
+	w.checkWorkflows(r, p)
 	w.checkTimes(r, p)
 }
 
@@ -265,15 +266,10 @@ func (s *Scenario) check(r *reader, p place) {
 
 // checkMeasured reports functions and inputs that the catalog does not hold.
 func (s *Scenario) checkMeasured(r *reader, p place) {
-	for i := range s.Workload.Functions {
-		f, item := &s.Workload.Functions[i], p.descend(fmt.Sprintf("workload.functions[%d]", i))
-		name, input := f.Measured()
+	for _, m := range s.measuredFunctions(p) {
+		item, name, input, key := m.place, m.name, m.input, m.key
 		if name == "" || !r.sound(item, "name", "function", "input", "service") {
 			continue
-		}
-		key := "function"
-		if f.Function == "" {
-			key = "name"
 		}
 		known, err := s.origin.catalog.lookup(name)
 		switch {
@@ -290,6 +286,37 @@ func (s *Scenario) checkMeasured(r *reader, p place) {
 	}
 }
 
+// measuredFunction is a function that somebody has to have measured, and where it
+// is asked for.
+type measuredFunction struct {
+	place       place
+	name, input string // empty where a law is given
+	key         string // of the place, that names it
+}
+
+func (s *Scenario) measuredFunctions(p place) (list []measuredFunction) {
+	add := func(at place, function, name, input string) {
+		key := "function"
+		if function == "" {
+			key = "name"
+		}
+		list = append(list, measuredFunction{at, name, input, key})
+	}
+	for i := range s.Workload.Functions {
+		f := &s.Workload.Functions[i]
+		name, input := f.Measured()
+		add(p.descend(fmt.Sprintf("workload.functions[%d]", i)), f.Function, name, input)
+	}
+	for i := range s.Workload.Workflows {
+		w := &s.Workload.Workflows[i]
+		for j := range w.Steps {
+			name, input := s.Workload.measured(&w.Steps[j])
+			add(p.descend(fmt.Sprintf("workload.workflows[%d].steps[%d]", i, j)), w.Steps[j].Function, name, input)
+		}
+	}
+	return list
+}
+
 // checkPlatforms reports nodes without a platform where a measured function may
 // run.
 func (s *Scenario) checkPlatforms(r *reader, p place) {
@@ -297,9 +324,9 @@ func (s *Scenario) checkPlatforms(r *reader, p place) {
 	if s.Workload.Map != nil {
 		measured = p.descend("workload.map")
 	}
-	for i, f := range s.Workload.Functions {
-		if f.Service == nil && measured.path == "" {
-			measured = p.descend(fmt.Sprintf("workload.functions[%d]", i))
+	for _, m := range s.measuredFunctions(p) {
+		if m.name != "" && measured.path == "" {
+			measured = m.place
 		}
 	}
 	if measured.path == "" || s.Fidelity.Platform != "" || !r.sound(p.child("fidelity"), "platform") {

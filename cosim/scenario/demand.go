@@ -16,6 +16,7 @@ import (
 // resolved.
 type Demand struct {
 	Functions []DemandFunction
+	Flows     []DemandFlow
 	Horizon   des.Time // arrivals end here
 	WarmUp    des.Time // what arrives earlier is not recorded
 	// Terminating says that the arrivals come from a trace, which ends by itself.
@@ -43,7 +44,8 @@ type DemandFunction struct {
 	Scaling     Scaling
 	KeepAlive   policy.Keeping
 
-	// Arrivals opens the stream of a replication; equal seeds give equal streams.
+	// Arrivals opens the stream of a replication; equal seeds give equal streams. Nil
+	// where only workflows invoke the function.
 	Arrivals            loadgen.Source
 	ExpectedInvocations float64 // until the horizon
 }
@@ -75,6 +77,9 @@ func (s *Scenario) Demand() (*Demand, error) {
 			}
 			d.Functions = append(d.Functions, s.demandFunction(f, name, d.Horizon))
 		}
+	}
+	if err := s.demandFlows(d); err != nil {
+		return nil, err
 	}
 	d.WarmUp = des.Time(s.Workload.WarmUp.Of(time.Duration(d.Horizon)))
 	if d.WarmUp >= d.Horizon {

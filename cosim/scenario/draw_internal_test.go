@@ -13,6 +13,7 @@ import (
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"microcosm/cosim/workflow"
 	"microcosm/loadgen"
 	"microcosm/loadgen/trace"
 )
@@ -52,6 +53,7 @@ func drawScenario(t *rapid.T) *Scenario {
 	} else {
 		w.Duration = time.Duration(rapid.Int64Range(1e9, 1e15).Draw(t, "duration"))
 	}
+	w.Workflows = rapid.SampledFrom([][]Workflow{nil, drawnWorkflows()}).Draw(t, "workflows")
 	w.WarmUp = rapid.SampledFrom([]WarmUp{{}, {Time: 7 * time.Millisecond}, {Share: 0.07}, {Share: 0.29}}).Draw(t, "warm-up")
 	s.Fidelity.Platform = "skylake-x86"
 	s.Fidelity.Model.Shares = nil
@@ -93,6 +95,21 @@ func drawKnative(t *rapid.T, c *Cluster) {
 	c.Binding, c.SandboxChoice, c.QueueLimit = cluster.BindLate, policy.MostRecent, cluster.Unlimited
 	c.LoadBalancing, c.KeepAlive = standard.LoadBalancing, standard.KeepAlive
 	c.Scaling = Scaling{Kind: "concurrency", Max: cluster.Unlimited}
+}
+
+// drawnWorkflows use every key of a workflow; a drawn graph would rarely be one.
+func drawnWorkflows() []Workflow {
+	law := Service{Law: Law{Law: "exponential", Mean: time.Second}, Busy: 1}
+	arrivals := &Arrivals{Process: loadgen.Poisson, Rate: 2}
+	return []Workflow{
+		{Name: "a: b", Arrivals: arrivals, Latency: time.Millisecond, Bandwidth: 1e6, Steps: []Step{
+			{Name: "1", Service: &law, Branch: workflow.One, Memory: 64, Next: []Edge{{To: "x y", Probability: 0.07, Payload: 65536}, {To: "z", Probability: 0.93}}},
+			{Name: "x y", Service: &law, Branch: workflow.Each},
+			{Name: "z", Function: "aes-go", Input: "default", Branch: workflow.Each},
+		}},
+		{Name: "g", Arrivals: arrivals, Generate: &Shape{Width: 3, Depth: 2, Fork: true, Service: law, Memory: 2048, Payload: 1}},
+		{Name: "f", File: "testdata/dag.json", Invocations: "testdata/calls.csv"},
+	}
 }
 
 func fixScaling(s *Scaling) *Scaling {

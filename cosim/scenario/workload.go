@@ -19,6 +19,8 @@ type Workload struct {
 	Trace *Trace `yaml:"trace"`
 	// Map joins the functions of the trace to measured ones.
 	Map *Map `yaml:"map"`
+	// Workflows are graphs of functions that call one another.
+	Workflows []Workflow `yaml:"workflows"`
 	// Duration is how long invocations arrive. A trace has its own.
 	Duration time.Duration `yaml:"duration" range:"1us.."`
 	// WarmUp is the time at the start that is simulated but not recorded: a duration, or a share of the whole. 10 % unless given, nothing with a trace.

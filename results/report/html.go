@@ -41,6 +41,7 @@ type page struct {
 	ConditionLegend                      []legendEntry
 	NoEffect, Undrawn, Unbalanced, Notes []string
 	Conditions, Functions, Nodes         []*pageTable
+	Workflows, Steps                     []*pageTable
 	FunctionsCut, NodesCut               string
 	Reasons                              []numbered
 	Provenance, Glossary                 []entry
@@ -146,6 +147,7 @@ func sections(p *page) []section {
 	add(p.Effects != nil, "effects", "Effects")
 	add(p.Distributions != nil, "distributions", "Distributions")
 	add(p.Timelines != nil, "time", "Over time")
+	add(p.Workflows != nil, "workflows", "Workflows")
 	add(p.Conditions != nil, "conditions", "Conditions")
 	add(p.Functions != nil, "functions", "Functions")
 	add(p.Nodes != nil, "nodes", "Nodes")

@@ -81,6 +81,9 @@ func limit(runs, metrics int) int {
 
 func (b *builder) marginalSections(p *page) {
 	runs := b.result.Runs
+	flows := []string{"latency_mean", "latency_p50", "latency_p99", "critical_service_mean", "critical_waiting_mean", "critical_transfer_mean", "failed_share"}
+	p.Workflows = b.marginals(cross(runs, byWorkflow, limit(len(runs), len(flows))), byWorkflow, flows, false)
+	p.Steps = b.marginals(cross(runs, byStep, limit(len(runs), 2)), byStep, []string{"critical_share"}, true)
 	x := cross(runs, byCondition, limit(1, 1))
 	p.Conditions = b.marginals(x, byCondition, []string{"service_mean"}, true)
 	f, ok, err := shareBars(runs, x)

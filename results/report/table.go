@@ -129,7 +129,7 @@ func requestsTable(r *experiment.Result) table {
 	return t
 }
 
-// kind is one of the three ways in which a run's invocations are divided.
+// kind is one of the ways in which a run's invocations are divided.
 type kind struct {
 	scope string // as the tidy files call it
 	title string
@@ -151,6 +151,14 @@ var (
 	byCondition = kind{ // what a condition changes is the service time
 		scope: "condition", title: "Conditions", share: true, brief: []string{"service_mean"},
 		of: func(r *experiment.Run) []experiment.Marginal { return r.Conditions },
+	}
+	byWorkflow = kind{ // an invocation is a flow here
+		scope: "workflow", title: "Workflows", brief: []string{"latency_mean", "latency_p99", "critical_waiting_mean"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Workflows },
+	}
+	byStep = kind{ // its share is that of the flows that invoke it
+		scope: "step", title: "Steps of workflows", share: true, brief: []string{"critical_share"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Steps },
 	}
 )
 

@@ -48,12 +48,12 @@ func Text(w io.Writer, r *experiment.Result, o TextOptions) error {
 	}
 	p.uncertainty(r, o.All)
 	p.effects(r, o.All)
-	for _, k := range []kind{byCondition, byFunction, byNode} {
+	for _, k := range []kind{byWorkflow, byStep, byCondition, byFunction, byNode} {
 		if k.scope == byNode.scope && !o.All {
 			continue
 		}
 		most := math.MaxInt // conditions are few, and a share says little without the others
-		if k.rank {
+		if k.rank || k.scope == byStep.scope {
 			most = top
 		}
 		p.marginals(r, k, most, o.All)

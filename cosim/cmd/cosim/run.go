@@ -196,6 +196,9 @@ func writeArrivals(folder string, s *scenario.Scenario) error {
 	if err != nil {
 		return err
 	}
+	if len(demand.Flows) > 0 {
+		return usage("--iat: what workflows invoke depends on when others end, which no iatN.json can say: remove workload.workflows or --iat")
+	}
 	w := loadgen.Workload{Horizon: demand.Horizon}
 	for _, f := range demand.Functions {
 		w.Functions = append(w.Functions, loadgen.Function{Name: f.Name, ExpectedInvocations: f.ExpectedInvocations, Source: f.Arrivals})
