@@ -333,7 +333,7 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := bench{
 			nodes: rapid.IntRange(1, 4).Draw(t, "nodes"), cores: rapid.IntRange(1, 4).Draw(t, "cores"),
-			memory: rapid.SampledFrom([]int{0, 500}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
+			memory: rapid.SampledFrom([]int{500, 4000}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
 			horizon: 150 * time.Second, seed: rapid.Uint64().Draw(t, "seed"),
 		}
 		for range rapid.IntRange(1, 3).Draw(t, "functions") {

@@ -67,7 +67,7 @@ var oddFunctions = map[string]func(){
 		return nil, nil
 	}),
 	"leaves-a-child": func() {
-		cmd := exec.Command("/bin/sleep", "1000")
+		cmd := exec.Command("/bin/sleep", "1013")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {
 			os.Exit(1)
@@ -217,7 +217,7 @@ func TestAChildThatLeftTheSessionIsFoundByItsMark(t *testing.T) {
 	_, err := sample(t, s, job)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	out, err := exec.CommandContext(context.Background(), "pgrep", "-f", "^/bin/sleep 1000$").CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "pgrep", "-f", "^/bin/sleep 1013$").CombinedOutput()
 	require.Error(t, err, "left behind: %s", out)
 }
 
