@@ -183,7 +183,7 @@ func (c *Config) Check() error {
 		if n.Cores < 1 || n.Cores > MaxCores {
 			wrong("node %s: cores must lie between 1 and %d, not %d", n.Name, MaxCores, n.Cores)
 		}
-		mistakes = append(mistakes, n.Reliability.check(n)...)
+		mistakes = append(mistakes, n.check(n)...)
 		if n.MemoryMiB < 0 {
 			wrong("node %s: memory must not be negative", n.Name)
 		}

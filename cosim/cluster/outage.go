@@ -56,7 +56,7 @@ func (r Reliability) check(n NodeConfig) (mistakes []error) {
 // open begins the first life of each node.
 func (m *Model) open() {
 	for _, n := range m.nodes {
-		for _, at := range n.config.Reliability.FailAt {
+		for _, at := range n.config.FailAt {
 			m.foretell(n, des.Time(at), anyLife)
 		}
 		m.boot(n)
@@ -100,7 +100,7 @@ func (s CoreSchedule) length() (all time.Duration) {
 
 // foretell schedules the end of a life, and its notice.
 func (m *Model) foretell(n *Node, at des.Time, life int32) {
-	if notice := n.config.Reliability.Notice; notice > 0 {
+	if notice := n.config.Notice; notice > 0 {
 		m.scheduleNode(max(m.events.Now(), at.Add(-notice)), eventNodeNotice, n, life)
 	}
 	m.scheduleNode(at, eventNodeEnd, n, life)
@@ -126,7 +126,7 @@ func (m *Model) change(kind eventKind, n *Node, life int32) {
 	case kind == eventNodeEnd:
 		m.end(n)
 	case kind == eventNodeCores:
-		steps := n.config.Reliability.Schedule.Steps
+		steps := n.config.Schedule.Steps
 		n.step = (n.step + 1) % len(steps)
 		m.scheduleNode(m.events.Now().Add(steps[n.step].For), eventNodeCores, n, life)
 		m.setCores(n, steps[n.step].Cores)
@@ -195,7 +195,7 @@ func (m *Model) end(n *Node) {
 		m.lose(id, LossNode)
 	}
 	m.replace(affected)
-	if repair := n.config.Reliability.Repair; repair >= 0 {
+	if repair := n.config.Repair; repair >= 0 {
 		m.scheduleNode(m.events.Now().Add(repair), eventNodeRepair, n, n.life)
 	}
 }

@@ -120,7 +120,7 @@ func TestACoreThatGoesPreempts(t *testing.T) {
 		f.Scaler = policy.Fixed{Sandboxes: 2}
 		c := world(t, 2, f)
 		c.CoreChoice = choice
-		c.Nodes[0].Reliability.Schedule.Steps = []cluster.CoreStep{{For: 40 * ms, Cores: 2}, {For: time.Hour, Cores: 1}}
+		c.Nodes[0].Schedule.Steps = []cluster.CoreStep{{For: 40 * ms, Cores: 2}, {For: time.Hour, Cores: 1}}
 		o := run(t, c)
 		// One goes on at 100 with what it has left, 60 ms.
 		require.Equal(t, []time.Duration{100 * ms, 160 * ms}, []time.Duration{o.All.Response.Min(), o.All.Response.Max()}, choice)
@@ -136,7 +136,7 @@ func TestSharedCoresComeAndGo(t *testing.T) {
 	f.Scaler = policy.Fixed{Sandboxes: 2}
 	c := world(t, 2, f)
 	c.Discipline = cluster.ProcessorSharing
-	c.Nodes[0].Reliability.Schedule.Steps = []cluster.CoreStep{{For: 40 * ms, Cores: 2}, {For: 20 * ms, Cores: 0}, {For: time.Hour, Cores: 1}}
+	c.Nodes[0].Schedule.Steps = []cluster.CoreStep{{For: 40 * ms, Cores: 2}, {For: 20 * ms, Cores: 0}, {For: time.Hour, Cores: 1}}
 	o := run(t, c)
 	// Both have 60 ms left at 40, nobody runs until 60, then both share one core.
 	require.Equal(t, 180*ms, o.All.Response.Max())
@@ -151,7 +151,7 @@ func TestEveryoneWaitsWhileThereIsNoCore(t *testing.T) {
 		f.Scaler = policy.Fixed{Sandboxes: 4}
 		c := world(t, 4, f)
 		c.CoreChoice = choice
-		c.Nodes[0].Reliability.Schedule.Steps = []cluster.CoreStep{{For: 10 * ms, Cores: 4}, {For: 90 * ms, Cores: 0}, {For: time.Hour, Cores: 2}}
+		c.Nodes[0].Schedule.Steps = []cluster.CoreStep{{For: 10 * ms, Cores: 4}, {For: 90 * ms, Cores: 0}, {For: time.Hour, Cores: 2}}
 		o := run(t, c)
 		require.Equal(t, int64(4), o.Account.Done, choice)
 		require.Equal(t, 100*ms, o.All.Response.Max(), "two at a time from 100 on, though %s", choice)

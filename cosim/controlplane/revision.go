@@ -288,7 +288,7 @@ func (r *revision) refuse(id int32) {
 // setPath moves the activators into the path or out of it: out while there are
 // pods with capacity for a burst.
 func (r *revision) setPath(want int32) {
-	proxied := !(want > 0 && r.excess >= 0)
+	proxied := want <= 0 || r.excess < 0
 	if proxied && !r.proxied {
 		r.proxySince = r.plane.a.Now()
 	}

@@ -61,10 +61,10 @@ func parameters(v reflect.Value) (list []string) {
 
 // shortly writes 1m for 1m0s, and 380s rather than 6m20s.
 func shortly(d time.Duration) string {
-	switch {
-	case d == cluster.Unlimited:
+	switch d {
+	case cluster.Unlimited:
 		return "unlimited"
-	case d == 380*time.Second:
+	case 380 * time.Second:
 		return "380s"
 	}
 	text := d.String()

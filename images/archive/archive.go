@@ -73,7 +73,7 @@ func open(path string) (a *Archive, err error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("it is a directory: make an archive of it with tar -C %s -cf FILE .", path)
+		return nil, fmt.Errorf("it is a directory: tar -C %s -cf FILE . makes an archive of it", path)
 	}
 	magic := make([]byte, 4)
 	if n, _ := f.ReadAt(magic, 0); bytes.HasPrefix(magic[:n], []byte{0x1f, 0x8b}) {

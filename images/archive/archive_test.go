@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -116,7 +117,7 @@ func prefixed(t testing.TB, file []byte, prefix string) []byte {
 	r := tar.NewReader(bytes.NewReader(file))
 	for {
 		header, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return at.Tar(t, entries...)
 		}
 		require.NoError(t, err)

@@ -94,7 +94,7 @@ func (i Image) fits() error {
 		if err != nil {
 			return err
 		}
-		defer program.Close()
+		defer func() { _ = program.Close() }() // it was only read
 		if program.Machine != i.ISA.Machine() {
 			return fmt.Errorf("%s is for %s, not for %s: make -C functions install GOARCH=%s DESTDIR=DIR installs those for it",
 				file, program.Machine, i.ISA, i.ISA.GoArch())

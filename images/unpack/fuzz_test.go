@@ -76,7 +76,7 @@ func TestStackedLayersAreTheUnion(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		dir, err := os.MkdirTemp(scratch, "")
 		require.NoError(t, err)
-		defer os.RemoveAll(dir)
+		defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 		contents := filepath.Join(dir, "contents")
 		require.NoError(t, os.Mkdir(contents, 0o700))
 		tree, want := unpack.New(contents, unpack.Limits{}), naive{}

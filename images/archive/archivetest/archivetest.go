@@ -27,7 +27,7 @@ type Entry struct {
 	Contents string
 }
 
-// File, Dir, Link, Hard and Gone are the entries of most layers.
+// File is a regular file.
 func File(name, contents string, mode int64) Entry {
 	return Entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode}, contents}
 }
