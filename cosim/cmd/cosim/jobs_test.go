@@ -58,13 +58,13 @@ func simulate(t *testing.T, jobs *job.Registry, script string) (id string, ended
 // busy is a simulator that has done two items and goes on.
 const busy = `
 echo agent: up >console
-i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done
+i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done
 {
 echo '{"line":0,"event":"start","tick":0}'
 echo '{"line":1,"event":"beat","tick":5,"instructions":[500000,1500000],"works":1}'
 } >events.jsonl
 sleep 0.2
-while [ $i -lt 9000 ]; do i=$((i+1)); done
+while [ $i -lt 200000 ]; do i=$((i+1)); done
 echo '{"line":2,"event":"beat","tick":9,"instructions":[500000,2500000],"works":2}' >>events.jsonl
 `
 
@@ -88,7 +88,7 @@ func TestJobsAreListedFollowedAndEnded(t *testing.T) {
 	id, ended := simulate(t, jobs, busy+"sleep 1000")
 	require.Eventually(t, func() bool {
 		r, err := jobs.Load(id)
-		return err == nil && r.Progress.Items == 2
+		return err == nil && r.Progress.Items == 2 && r.Progress.CPU > 0
 	}, time.Minute, 10*time.Millisecond, "the record is written every now and then")
 	out, _ = cosim(t, 0, "jobs")
 	lines := strings.Split(out, "\n")
