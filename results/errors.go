@@ -47,11 +47,17 @@ func (e *VersionError) Error() string {
 type CorruptError struct {
 	Path string
 	Err  error
+	// Unopened says that the damage keeps the store from being opened, so that
+	// nothing in it can be listed or saved.
+	Unopened bool
 }
 
 // Error says what is damaged and what to do.
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("%s is damaged: %v; list the damage with `cosim store verify`, then rebuild it from an export or by merging another store into a new file", e.Path, e.Err)
+	if e.Unopened {
+		return fmt.Sprintf("%s is damaged so that it cannot be opened: %v; move it away, and fill a new store with `cosim store import` from an export or `cosim store merge` from a copy", e.Path, e.Err)
+	}
+	return fmt.Sprintf("%s is damaged: %v; list the damage with `cosim store verify`, then save what is sound with `cosim --store NEW store merge --salvage %s`", e.Path, e.Err, e.Path)
 }
 
 // Unwrap returns what SQLite or the check reported.

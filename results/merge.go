@@ -17,10 +17,10 @@ func (s *Store) Merge(ctx context.Context, other *Store) (Tally, error) {
 	err := other.read(ctx, doing, func(from *sql.Tx) error {
 		return s.write(ctx, doing, func(to *sql.Tx) error {
 			var err error
-			if tally, err = mergeSamples(ctx, from, to); err != nil {
-				return err
+			read := func(err error) error { return other.wrap(doing, err) } // what is damaged is not s
+			if tally, err = mergeSamples(ctx, from, to, read); err == nil {
+				tally.Runs, err = mergeRuns(ctx, from, to, read)
 			}
-			tally.Runs, err = mergeRuns(ctx, from, to)
 			return err
 		})
 	})
@@ -30,7 +30,8 @@ func (s *Store) Merge(ctx context.Context, other *Store) (Tally, error) {
 	return tally, nil
 }
 
-func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
+// mergeSamples passes errors of reading through read.
+func mergeSamples(ctx context.Context, from, to *sql.Tx, read func(error) error) (Tally, error) {
 	var keys []int64
 	err := each(ctx, from, "SELECT id FROM keys ORDER BY id", nil, func(r *sql.Rows) error {
 		var id int64
@@ -39,7 +40,7 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 		return err
 	})
 	if err != nil {
-		return Tally{}, err
+		return Tally{}, read(err)
 	}
 	in, err := newInserter(ctx, to, own)
 	if err != nil {
@@ -51,7 +52,7 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 		// One key at a time bounds the memory.
 		samples, err := selectSamples(ctx, from, "keys.id = ? AND samples.collection IS NULL", key)
 		if err != nil {
-			return Tally{}, err
+			return Tally{}, read(err)
 		}
 		if err := checkAll(samples); err != nil {
 			return Tally{}, err
@@ -63,17 +64,21 @@ func mergeSamples(ctx context.Context, from, to *sql.Tx) (Tally, error) {
 	return tally, in.conflict()
 }
 
-func mergeRuns(ctx context.Context, from, to *sql.Tx) (added int, err error) {
+func mergeRuns(ctx context.Context, from, to *sql.Tx, read func(error) error) (added int, err error) {
+	var writing error
 	err = each(ctx, from, runColumns+"result FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
 		run, err := scanWhole(r)
 		if err != nil {
 			return err
 		}
-		isNew, err := insertRun(ctx, to, run)
-		if isNew {
+		var isNew bool
+		if isNew, writing = insertRun(ctx, to, run); isNew {
 			added++
 		}
-		return err
+		return writing
 	})
-	return added, err
+	if writing != nil {
+		return 0, writing
+	}
+	return added, read(err)
 }

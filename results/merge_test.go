@@ -75,5 +75,6 @@ func TestMergeRefusesADamagedStore(t *testing.T) {
 	_, err := here.Merge(t.Context(), openAt(t, path, results.Options{ReadOnly: true}))
 	var damaged *results.CorruptError
 	require.ErrorAs(t, err, &damaged)
+	require.Equal(t, path, damaged.Path, "the damaged one is named, not the one it was to go into")
 	require.Empty(t, numbers(t, here))
 }

@@ -62,6 +62,10 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 		err = s.admit(ctx)
 	}
 	if err != nil {
+		var corrupt *CorruptError
+		if errors.As(err, &corrupt) {
+			corrupt.Unopened = true
+		}
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

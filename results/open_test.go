@@ -66,6 +66,9 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 	corrupt := func(t *testing.T, err error) {
 		var damaged *results.CorruptError
 		require.ErrorAs(t, err, &damaged)
+		require.True(t, damaged.Unopened)
+		require.NotContains(t, err.Error(), "store verify", "which would have to open it")
+		require.ErrorContains(t, err, "cosim store import")
 	}
 	for _, c := range []struct {
 		situation string

@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -43,9 +44,10 @@ func (s *Store) Verify(ctx context.Context) ([]Finding, error) {
 		}
 		return nil
 	})
-	if isDamage(err) {
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
 		// Damaged pages stop the reading; what was found until then counts.
-		v.damage("%v", err)
+		v.damage("%v", corrupt.Err)
 		err = nil
 	}
 	return v.found, err

@@ -117,7 +117,7 @@ func (a *app) storeVerify() *cobra.Command {
 					}
 				}
 				if damaged > 0 {
-					return fmt.Errorf("%s is damaged in %d places; merge its good samples into a new store with: cosim --store NEW store merge %s", store.Path(), damaged, store.Path())
+					return fmt.Errorf("%s is damaged in %d places; save what is sound into a new one with: cosim --store NEW store merge --salvage %s", store.Path(), damaged, store.Path())
 				}
 				if !a.json {
 					fmt.Fprintln(a.out, store.Path()+": no damage")
@@ -129,30 +129,40 @@ func (a *app) storeVerify() *cobra.Command {
 }
 
 func (a *app) storeMerge() *cobra.Command {
-	return &cobra.Command{
+	var salvage bool
+	c := &cobra.Command{
 		Use: "merge FILE...", Short: "Add the samples and runs of other stores, e.g. from another machine", Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, files []string) error {
-			return a.withStore(c.Context(), func(store *results.Store) error {
-				for _, file := range files {
-					tally, err := mergeFile(c.Context(), store, file)
-					if err != nil {
-						return err
-					}
-					fmt.Fprintf(a.err, "%s: %d samples and %d runs added, %d were there\n", file, tally.Added, tally.Runs, tally.Present)
-				}
-				return nil
-			})
-		},
 	}
+	c.Flags().BoolVar(&salvage, "salvage", false, "take what is sound from a damaged store, and say what is left behind")
+	c.RunE = func(c *cobra.Command, files []string) error {
+		return a.withStore(c.Context(), func(store *results.Store) error {
+			for _, file := range files {
+				tally, lost, err := mergeFile(c.Context(), store, file, salvage)
+				if err != nil {
+					return err
+				}
+				for _, f := range lost {
+					fmt.Fprintf(a.err, "%s: left behind: %s\n", file, f.What)
+				}
+				fmt.Fprintf(a.err, "%s: %d samples and %d runs added, %d were there\n", file, tally.Added, tally.Runs, tally.Present)
+			}
+			return nil
+		})
+	}
+	return c
 }
 
-func mergeFile(ctx context.Context, into *results.Store, file string) (results.Tally, error) {
+func mergeFile(ctx context.Context, into *results.Store, file string, salvage bool) (tally results.Tally, lost []results.Finding, err error) {
 	other, err := results.Open(ctx, file, results.Options{ReadOnly: true})
 	if err != nil {
-		return results.Tally{}, err
+		return results.Tally{}, nil, err
 	}
-	tally, err := into.Merge(ctx, other)
-	return tally, errors.Join(err, other.Close())
+	if salvage {
+		tally, lost, err = into.Salvage(ctx, other)
+	} else {
+		tally, err = into.Merge(ctx, other)
+	}
+	return tally, lost, errors.Join(err, other.Close())
 }
 
 func (a *app) storeExport() *cobra.Command {
