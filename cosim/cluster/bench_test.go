@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -78,15 +79,8 @@ func sampledLaw(b *testing.B, median time.Duration) servicetime.Law {
 // at half load, for about n invocations.
 func quickstart(b *testing.B, nodes int, n float64) cluster.Config {
 	const functions, median = 6, 100 * time.Microsecond
-	placement, err := policy.Placement("spread")
-	if err != nil {
-		b.Fatal(err)
-	}
-	random := stream(1)
-	c := cluster.Config{
-		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-		NewBalancer: balancer(b, "random"), Placement: placement, Random: random, Drain: time.Minute,
-	}
+	c := clustertest.Config(b, 1)
+	c.NewBalancer, c.Drain = clustertest.Balancer(b, "random"), time.Minute
 	for i := range nodes {
 		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: fmt.Sprint(i), Cores: 4, Platform: "p"})
 	}
@@ -96,7 +90,7 @@ func quickstart(b *testing.B, nodes int, n float64) cluster.Config {
 		name := fmt.Sprint("f", i)
 		c.Functions = append(c.Functions, cluster.FunctionConfig{
 			Name: name, Laws: map[string]servicetime.Law{"p": sampledLaw(b, median)},
-			Arrivals:    &poisson{random: random("arrivals/" + name), mean: interarrival},
+			Arrivals:    clustertest.Poisson(c.Random("arrivals/"+name), interarrival),
 			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 2 * nodes},
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -78,10 +79,10 @@ func drawn(t *rapid.T) func() cluster.Config {
 	}
 	return func() cluster.Config {
 		c := base
-		c.Random = stream(seed)
+		c.Random = clustertest.Streams(seed)
 		c.Functions = append([]cluster.FunctionConfig(nil), base.Functions...)
 		for i := range c.Functions {
-			c.Functions[i].Arrivals = &poisson{random: c.Random("arrivals/" + c.Functions[i].Name), mean: interarrivals[i]}
+			c.Functions[i].Arrivals = clustertest.Poisson(c.Random("arrivals/"+c.Functions[i].Name), interarrivals[i])
 		}
 		return c
 	}

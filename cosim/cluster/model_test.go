@@ -1,81 +1,35 @@
 package cluster_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 )
 
-// poisson is a Poisson arrival process.
-type poisson struct {
-	random *rand.Rand
-	mean   time.Duration
-	now    des.Time
-}
-
-func (p *poisson) Next() (cluster.Arrival, bool) {
-	p.now = p.now.Add(time.Duration(p.random.ExpFloat64() * float64(p.mean)))
-	return cluster.Arrival{At: p.now}, true
-}
-
-func stream(seed uint64) func(string) *rand.Rand {
-	return func(name string) *rand.Rand {
-		h := seed
-		for _, b := range []byte(name) {
-			h = (h ^ uint64(b)) * 1099511628211
-		}
-		return rand.New(rand.NewPCG(seed, h))
-	}
-}
-
-func balancer(t testing.TB, name string) func() cluster.LoadBalancer {
-	t.Helper()
-	b, err := policy.Balancer(name, policy.MostRecent)
-	require.NoError(t, err)
-	return b
-}
-
 // queue returns a pure queueing system: one function on one node.
 func queue(t testing.TB, seed uint64, cores, sandboxes int, law servicetime.Distribution, interarrival time.Duration) cluster.Config {
-	random := stream(seed)
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
-	return cluster.Config{
-		Nodes: []cluster.NodeConfig{{Name: "node-0", Cores: cores, Platform: "p"}},
-		Functions: []cluster.FunctionConfig{{
-			Name:        "f",
-			Arrivals:    &poisson{random: random("arrivals/f"), mean: interarrival},
-			Laws:        map[string]servicetime.Law{"p": &servicetime.GivenLaw{Service: law, BusyFraction: 1}},
-			Concurrency: 1,
-			QueueLimit:  cluster.Unlimited,
-			Scaler:      policy.Fixed{Sandboxes: sandboxes},
-		}},
-		Discipline:  cluster.FCFS,
-		CoreChoice:  cluster.CoreLast,
-		Binding:     cluster.BindLate,
-		NewBalancer: balancer(t, "first-available"),
-		Placement:   placement,
-		Horizon:     des.Time(200_000 * time.Second),
-		WarmUp:      des.Time(2_000 * time.Second),
-		Random:      random,
-	}
+	c := clustertest.Config(t, seed)
+	c.Nodes = []cluster.NodeConfig{{Name: "node-0", Cores: cores, Platform: "p"}}
+	c.Functions = []cluster.FunctionConfig{{
+		Name:        "f",
+		Arrivals:    clustertest.Poisson(c.Random("arrivals/f"), interarrival),
+		Laws:        clustertest.Laws(law),
+		Concurrency: 1,
+		QueueLimit:  cluster.Unlimited,
+		Scaler:      policy.Fixed{Sandboxes: sandboxes},
+	}}
+	c.Horizon, c.WarmUp = des.Time(200_000*time.Second), des.Time(2_000*time.Second)
+	return c
 }
 
-func run(t testing.TB, c cluster.Config) *cluster.Outcome {
-	t.Helper()
-	m, err := cluster.New(c)
-	require.NoError(t, err)
-	o, err := m.Run()
-	require.NoError(t, err)
-	return o
-}
+var run = clustertest.Run
 
 func TestMM1(t *testing.T) {
 	t.Parallel()

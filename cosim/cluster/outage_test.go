@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -21,7 +22,7 @@ func pair(t *testing.T, r cluster.Reliability, service time.Duration, at ...int)
 	c := world(t, 1, f)
 	c.Nodes[0].Reliability = r
 	c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: "node-1", Cores: 1, Platform: "p"})
-	c.NewBalancer = balancer(t, "round-robin")
+	c.NewBalancer = clustertest.Balancer(t, "round-robin")
 	return c
 }
 

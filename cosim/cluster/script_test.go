@@ -8,22 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 )
-
-// script is a list of arrivals at given milliseconds.
-type script struct{ at []int }
-
-func (s *script) Next() (cluster.Arrival, bool) {
-	if len(s.at) == 0 {
-		return cluster.Arrival{}, false
-	}
-	at := s.at[0]
-	s.at = s.at[1:]
-	return cluster.Arrival{At: des.Time(at) * des.Time(time.Millisecond)}, true
-}
 
 // spy takes a fixed time and remembers the states it was asked for.
 type spy struct {
@@ -53,8 +42,6 @@ func keep(d time.Duration) func(*rand.Rand) cluster.KeepAlive {
 
 // world is a cluster of one node that a test scripts.
 func world(t testing.TB, cores int, functions ...cluster.FunctionConfig) cluster.Config {
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
 	for i := range functions {
 		f := &functions[i]
 		if f.Concurrency == 0 {
@@ -64,23 +51,21 @@ func world(t testing.TB, cores int, functions ...cluster.FunctionConfig) cluster
 			f.Scaler = policy.Fixed{Sandboxes: 1}
 		}
 	}
-	return cluster.Config{
-		Nodes:       []cluster.NodeConfig{{Name: "node-0", Cores: cores, Platform: "p"}},
-		Functions:   functions,
-		Discipline:  cluster.FCFS,
-		CoreChoice:  cluster.CoreLast,
-		Binding:     cluster.BindLate,
-		NewBalancer: balancer(t, "first-available"),
-		Placement:   placement,
-		Horizon:     des.Time(10 * time.Second),
-		Drain:       time.Hour,
-		Random:      stream(1),
-	}
+	c := clustertest.Config(t, 1)
+	c.Nodes = []cluster.NodeConfig{{Name: "node-0", Cores: cores, Platform: "p"}}
+	c.Functions = functions
+	c.Horizon, c.Drain = des.Time(10*time.Second), time.Hour
+	return c
 }
 
-func function(name string, law servicetime.Law, at ...int) cluster.FunctionConfig {
+// function is called at given milliseconds.
+func function(name string, law servicetime.Law, milliseconds ...int) cluster.FunctionConfig {
+	var at []time.Duration
+	for _, n := range milliseconds {
+		at = append(at, time.Duration(n)*ms)
+	}
 	return cluster.FunctionConfig{
-		Name: name, Arrivals: &script{at}, QueueLimit: cluster.Unlimited,
+		Name: name, Arrivals: clustertest.At(at...), QueueLimit: cluster.Unlimited,
 		Laws: map[string]servicetime.Law{"p": law},
 	}
 }
@@ -228,14 +213,14 @@ func TestEarlyBindingQueuesAtTheSandbox(t *testing.T) {
 	f.Scaler = policy.Fixed{Sandboxes: 2}
 	c := world(t, 2, f)
 	c.Binding = cluster.BindEarly
-	c.NewBalancer = balancer(t, "least-loaded")
+	c.NewBalancer = clustertest.Balancer(t, "least-loaded")
 	o := run(t, c)
 	require.Equal(t, 98*ms, o.All.Waiting.Max())
 	c = world(t, 2, function("f", &spy{service: 100 * ms}, 0, 1, 2))
 	c.Functions[0].Scaler = policy.Fixed{Sandboxes: 2}
 	c.Functions[0].QueueLimit = 0
 	c.Binding = cluster.BindEarly
-	c.NewBalancer = balancer(t, "least-loaded")
+	c.NewBalancer = clustertest.Balancer(t, "least-loaded")
 	require.Equal(t, int64(1), run(t, c).Account.Rejected)
 }
 

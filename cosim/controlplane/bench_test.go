@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
 )
@@ -48,7 +49,7 @@ func BenchmarkKnative(b *testing.B) {
 			c.functions = append(c.functions, function{service: servicetime.Exponential{Expectation: 50 * time.Millisecond}, cold: 500 * time.Millisecond, concurrency: 1})
 		}
 		for i := range c.functions {
-			c.functions[i].arrivals = &poisson{random: rand.New(rand.NewPCG(2, uint64(i))), mean: 100 * time.Millisecond}
+			c.functions[i].arrivals = clustertest.Poisson(rand.New(rand.NewPCG(2, uint64(i))), 100*time.Millisecond)
 		}
 		reference := heapLoop(b)
 		before := cpuTime(b)

@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 )
 
 // measured is one point of testdata/knative-1x16.csv: Knative on one worker of
@@ -60,7 +61,7 @@ func (p measured) simulate(t *testing.T) *cluster.Outcome {
 	gap := time.Second / time.Duration(p.rps)
 	for i := range n {
 		b.functions = append(b.functions, function{
-			arrivals: &every{gap: gap * time.Duration(n), now: gap * time.Duration(i)}, service: second(work.Seconds()),
+			arrivals: clustertest.Every(gap*time.Duration(n), gap*time.Duration(i)), service: second(work.Seconds()),
 			cold: 200 * time.Millisecond, concurrency: 1,
 			annotations: []string{"target-utilization-percentage", "100", "target", "1"},
 		})

@@ -3,7 +3,7 @@ package controlplane_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/controlplane"
 	"microcosm/cosim/controlplane/knative"
 	"microcosm/cosim/controlplane/scaling"
@@ -43,50 +44,6 @@ type function struct {
 	way         func(float64) time.Duration
 }
 
-// at yields arrivals at given instants.
-type at []time.Duration
-
-func (a *at) Next() (cluster.Arrival, bool) {
-	if len(*a) == 0 {
-		return cluster.Arrival{}, false
-	}
-	first := (*a)[0]
-	*a = (*a)[1:]
-	return cluster.Arrival{At: des.Time(first)}, true
-}
-
-func instants(ts ...time.Duration) *at { a := at(ts); return &a }
-
-// every yields arrivals at equal distances.
-type every struct{ gap, now time.Duration }
-
-func (e *every) Next() (cluster.Arrival, bool) {
-	e.now += e.gap
-	return cluster.Arrival{At: des.Time(e.now)}, true
-}
-
-// poisson is a Poisson arrival process.
-type poisson struct {
-	random *rand.Rand
-	mean   time.Duration
-	now    des.Time
-}
-
-func (p *poisson) Next() (cluster.Arrival, bool) {
-	p.now = p.now.Add(time.Duration(p.random.ExpFloat64() * float64(p.mean)))
-	return cluster.Arrival{At: p.now}, true
-}
-
-func stream(seed uint64) func(string) *rand.Rand {
-	return func(name string) *rand.Rand {
-		h := seed
-		for _, b := range []byte(name) {
-			h = (h ^ uint64(b)) * 1099511628211
-		}
-		return rand.New(rand.NewPCG(seed, h))
-	}
-}
-
 func spec(t require.TestingT, concurrency int, annotations ...string) knative.Spec {
 	a := map[string]string{}
 	for i := 0; i < len(annotations); i += 2 {
@@ -98,20 +55,13 @@ func spec(t require.TestingT, concurrency int, annotations ...string) knative.Sp
 }
 
 func (b bench) config(t require.TestingT) cluster.Config {
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
-	balancer, err := policy.Balancer("random", policy.MostRecent)
-	require.NoError(t, err)
-	random := stream(b.seed)
-	c := cluster.Config{
-		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-		NewBalancer: balancer, Placement: placement, Random: random,
-		Horizon: des.Time(b.horizon), Drain: time.Hour, Buckets: int(b.horizon / time.Second),
-	}
+	c := clustertest.Config(t, b.seed)
+	c.NewBalancer = clustertest.Balancer(t, "random")
+	c.Horizon, c.Drain, c.Buckets = des.Time(b.horizon), time.Hour, int(b.horizon/time.Second)
 	for i := range b.nodes {
 		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, Platform: "p"})
 	}
-	plane := controlplane.Config{Activators: b.activators, Random: random}
+	plane := controlplane.Config{Activators: b.activators, Random: c.Random}
 	for i, f := range b.functions {
 		law := &servicetime.GivenLaw{Service: f.service, BusyFraction: 1, Init: servicetime.Deterministic{Value: f.cold}}
 		slots, queue := f.concurrency, 10*f.concurrency
@@ -124,8 +74,9 @@ func (b bench) config(t require.TestingT) cluster.Config {
 		})
 		r := controlplane.Revision{Spec: spec(t, f.concurrency, f.annotations...), Way: f.way}
 		if f.scaler != "" {
-			r.NewScaler, err = scaling.New(f.scaler, f.options)
+			newScaler, err := scaling.New(f.scaler, f.options)
 			require.NoError(t, err)
+			r.NewScaler = newScaler
 		}
 		plane.Revisions = append(plane.Revisions, r)
 	}
@@ -139,11 +90,7 @@ func (b bench) config(t require.TestingT) cluster.Config {
 }
 
 func (b bench) run(t require.TestingT) *cluster.Outcome {
-	m, err := cluster.New(b.config(t))
-	require.NoError(t, err)
-	o, err := m.Run()
-	require.NoError(t, err)
-	return o
+	return clustertest.Run(t, b.config(t))
 }
 
 func second(d float64) servicetime.Distribution {
@@ -156,7 +103,7 @@ func pods(o *cluster.Outcome, s int) float64 { return math.Round(o.Timeline.Sand
 func TestARevisionGoesToZeroAndBack(t *testing.T) {
 	t.Parallel()
 	o := bench{nodes: 1, cores: 8, horizon: 300 * time.Second, seed: 1, functions: []function{
-		{arrivals: instants(150 * time.Second), service: second(.5), cold: 2 * time.Second, concurrency: 1},
+		{arrivals: clustertest.At(150 * time.Second), service: second(.5), cold: 2 * time.Second, concurrency: 1},
 	}}.run(t)
 	require.Equal(t, 1.0, pods(o, 62), "a stable window and 3 s: the activator was in the path already")
 	require.Zero(t, pods(o, 64))
@@ -172,7 +119,7 @@ func TestScaleToZeroSettings(t *testing.T) {
 	t.Parallel()
 	run := func(annotations ...string) *cluster.Outcome {
 		return bench{nodes: 1, cores: 8, horizon: 300 * time.Second, seed: 1, functions: []function{
-			{arrivals: instants(), service: second(1), concurrency: 10, annotations: annotations},
+			{arrivals: clustertest.At(), service: second(1), concurrency: 10, annotations: annotations},
 		}}.run(t)
 	}
 	o := run("target-burst-capacity", "0")
@@ -198,7 +145,7 @@ func TestIdleRevisionsCauseNoEvents(t *testing.T) {
 		var c *counting
 		bench{
 			nodes: 1, cores: 8, horizon: 1000 * time.Hour, seed: 1,
-			functions: []function{{arrivals: instants(0, 900*time.Hour), service: second(1), concurrency: 1, annotations: []string{"min-scale", least}}},
+			functions: []function{{arrivals: clustertest.At(0, 900*time.Hour), service: second(1), concurrency: 1, annotations: []string{"min-scale", least}}},
 			watch:     func(p cluster.ControlPlane) cluster.ControlPlane { c = &counting{ControlPlane: p}; return c },
 		}.run(t)
 		require.Less(t, c.signals, 1000, "min-scale %s", least)
@@ -219,7 +166,7 @@ func (c *counting) Handle(s cluster.Signal) {
 func TestSteadyLoad(t *testing.T) {
 	t.Parallel()
 	o := bench{nodes: 4, cores: 16, horizon: 400 * time.Second, seed: 3, functions: []function{
-		{arrivals: &every{gap: 100 * time.Millisecond}, service: second(1), concurrency: 1, annotations: []string{"min-scale", "1"}},
+		{arrivals: clustertest.Every(100*time.Millisecond, 0), service: second(1), concurrency: 1, annotations: []string{"min-scale", "1"}},
 	}}.run(t)
 	require.InDelta(t, 15, pods(o, 300), 1, "ceil(10/.7)")
 	require.Zero(t, o.Rejections, "the activator holds what finds no pod")
@@ -234,7 +181,7 @@ func TestTheQueueProxyIsALossSystem(t *testing.T) {
 		service: servicetime.Exponential{Expectation: time.Second}, concurrency: c,
 		annotations: []string{"min-scale", "1", "max-scale", "1", "target-burst-capacity", "0"},
 	}}}
-	b.functions[0].arrivals = &poisson{random: stream(b.seed)("arrivals"), mean: time.Duration(math.Round(1e9 / (c * rho)))}
+	b.functions[0].arrivals = clustertest.Poisson(clustertest.Streams(b.seed)("arrivals"), time.Duration(math.Round(1e9/(c*rho))))
 	o := b.run(t)
 	sum, term := 1.0, 1.0
 	for k := 1; k <= 11*c; k++ {
@@ -246,14 +193,10 @@ func TestTheQueueProxyIsALossSystem(t *testing.T) {
 
 func TestTheActivatorHoldsWhatAQueueProxyWouldRefuse(t *testing.T) {
 	t.Parallel()
-	burst := at{}
-	for range 500 {
-		burst = append(burst, time.Second)
-	}
+	burst := slices.Repeat([]time.Duration{time.Second}, 500)
 	run := func(capacity string) *cluster.Outcome {
-		arrivals := append(at(nil), burst...)
 		return bench{nodes: 1, cores: 8, horizon: 10 * time.Second, seed: 1, functions: []function{{
-			arrivals: &arrivals, service: second(.01), concurrency: 1,
+			arrivals: clustertest.At(burst...), service: second(.01), concurrency: 1,
 			annotations: []string{"min-scale", "1", "max-scale", "1", "target-burst-capacity", capacity},
 		}}}.run(t)
 	}
@@ -266,7 +209,7 @@ func TestLoadBalancing(t *testing.T) {
 	t.Parallel()
 	shares := func(concurrency, activators int) []float64 {
 		o := bench{nodes: 4, cores: 8, horizon: 1000 * time.Second, seed: 2, activators: activators, functions: []function{{
-			arrivals: &every{gap: 400 * time.Millisecond}, service: second(.5), concurrency: concurrency,
+			arrivals: clustertest.Every(400*time.Millisecond, 0), service: second(.5), concurrency: concurrency,
 			annotations: []string{"min-scale", "4", "max-scale", "4", "target-burst-capacity", "-1"},
 		}}}.run(t)
 		var list []float64
@@ -292,12 +235,12 @@ func TestLoadBalancing(t *testing.T) {
 
 func TestPanicFollowsABurst(t *testing.T) {
 	t.Parallel()
-	arrivals := at{}
+	var arrivals []time.Duration
 	for i := range 4000 {
 		arrivals = append(arrivals, 60*time.Second+time.Duration(i)*10*time.Millisecond)
 	}
 	o := bench{nodes: 40, cores: 16, horizon: 300 * time.Second, seed: 4, functions: []function{
-		{arrivals: &arrivals, service: second(1), cold: time.Second, concurrency: 1, annotations: []string{"min-scale", "1"}},
+		{arrivals: clustertest.At(arrivals...), service: second(1), cold: time.Second, concurrency: 1, annotations: []string{"min-scale", "1"}},
 	}}.run(t)
 	require.Greater(t, pods(o, 75), 140.0, "100 at a time need 143 pods, within seconds")
 	require.GreaterOrEqual(t, pods(o, 120), pods(o, 101), "no pod goes in panic")
@@ -308,8 +251,8 @@ func TestPanicFollowsABurst(t *testing.T) {
 func TestPodsWaitForMemory(t *testing.T) {
 	t.Parallel()
 	o := bench{nodes: 1, cores: 16, memory: 1000, horizon: 600 * time.Second, seed: 4, functions: []function{
-		{arrivals: &every{gap: 100 * time.Millisecond}, service: second(.2), concurrency: 1, memory: 300, annotations: []string{"max-scale", "8", "min-scale", "1"}},
-		{arrivals: instants(100 * time.Second), service: second(1), concurrency: 1, memory: 300},
+		{arrivals: clustertest.Every(100*time.Millisecond, 0), service: second(.2), concurrency: 1, memory: 300, annotations: []string{"max-scale", "8", "min-scale", "1"}},
+		{arrivals: clustertest.At(100 * time.Second), service: second(1), concurrency: 1, memory: 300},
 	}}.run(t)
 	require.Positive(t, o.Unplaced)
 	require.LessOrEqual(t, pods(o, 300), 3.0)
@@ -319,7 +262,7 @@ func TestPodsWaitForMemory(t *testing.T) {
 func TestTheWayCounts(t *testing.T) {
 	t.Parallel()
 	o := bench{nodes: 1, cores: 1, horizon: 10 * time.Second, functions: []function{{
-		arrivals: instants(time.Second), service: second(1), concurrency: 1,
+		arrivals: clustertest.At(time.Second), service: second(1), concurrency: 1,
 		way: func(float64) time.Duration { return 5 * time.Millisecond },
 	}}}.run(t)
 	require.InDelta(t, 1.005, o.All.Response.Max().Seconds(), 1e-2)
@@ -354,7 +297,7 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 		mean := time.Duration(rapid.IntRange(20, 3000).Draw(t, "interarrival")) * time.Millisecond
 		outcome := func() *cluster.Outcome {
 			for i := range b.functions {
-				b.functions[i].arrivals = &poisson{random: stream(b.seed)(fmt.Sprint("arrivals", i)), mean: mean}
+				b.functions[i].arrivals = clustertest.Poisson(clustertest.Streams(b.seed)(fmt.Sprint("arrivals", i)), mean)
 			}
 			return b.run(t)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -18,13 +19,10 @@ import (
 // farm is a cluster of equal nodes with the functions' sandboxes fixed.
 func farm(t testing.TB, balancing policy.Balancing, placement string, nodes, cores int, functions ...cluster.FunctionConfig) cluster.Config {
 	t.Helper()
-	p, err := policy.Placement(placement)
-	require.NoError(t, err)
-	c := cluster.Config{
-		Functions: functions, Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-		NewBalancer: func() cluster.LoadBalancer { return balancing.Balancer(policy.MostRecent) },
-		Placement:   p, Horizon: des.Time(1000 * time.Hour), Drain: time.Hour, Random: stream(5),
-	}
+	c := clustertest.Config(t, 5)
+	c.NewBalancer = func() cluster.LoadBalancer { return balancing.Balancer(policy.MostRecent) }
+	c.Placement, c.Functions = clustertest.Placement(t, placement), functions
+	c.Horizon, c.Drain = des.Time(1000*time.Hour), time.Hour
 	for i := range nodes {
 		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: fmt.Sprint("node-", i), Cores: cores, Platform: "p"})
 	}
@@ -34,7 +32,7 @@ func farm(t testing.TB, balancing policy.Balancing, placement string, nodes, cor
 // steady is a function with Poisson arrivals and a number of sandboxes.
 func steady(name string, sandboxes int, interarrival time.Duration, calls int, law servicetime.Law) cluster.FunctionConfig {
 	return cluster.FunctionConfig{
-		Name: name, Arrivals: &clocked{random: stream(11)("arrivals/" + name), mean: interarrival, left: calls},
+		Name: name, Arrivals: clustertest.First(calls, clustertest.Poisson(clustertest.Streams(11)("arrivals/"+name), interarrival)),
 		Laws: map[string]servicetime.Law{"p": law}, Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: sandboxes},
 	}
 }
@@ -55,7 +53,7 @@ func TestPowerOfTwoMeanField(t *testing.T) {
 	for i := 1; i < 12; i++ {
 		want += math.Pow(rho, math.Exp2(float64(i))-2)
 	}
-	require.InEpsilon(t, want, simulate(t, c).All.Response.Mean(), .03, "finite n adds about 1/n")
+	require.InEpsilon(t, want, clustertest.Run(t, c).All.Response.Mean(), .03, "finite n adds about 1/n")
 }
 
 // Join-shortest-queue waits least, then least-loaded's ties by node aside the
@@ -65,7 +63,7 @@ func TestShorterQueuesByBetterInformation(t *testing.T) {
 	mean := func(b policy.Balancing) float64 {
 		c := farm(t, b, "spread", 10, 1, steady("f", 10, 110*time.Millisecond, 60_000, exponential(time.Second)))
 		c.Binding = cluster.BindEarly
-		return simulate(t, c).All.Response.Mean()
+		return clustertest.Run(t, c).All.Response.Mean()
 	}
 	all := policy.Balancings()
 	shortest := mean(policy.ShortestQueue{Of: "sandbox"})
@@ -90,7 +88,7 @@ func TestConsistentHashKeepsAFunctionAtHome(t *testing.T) {
 	t.Parallel()
 	// One call at a time: each finds its home below any bound.
 	f := steady("f", 8, 10*time.Second, 500, &servicetime.GivenLaw{Service: servicetime.Deterministic{Value: time.Millisecond}, BusyFraction: 1})
-	all := counts(simulate(t, farm(t, policy.Balancings()["consistent-hash"], "spread", 8, 1, f)))
+	all := counts(clustertest.Run(t, farm(t, policy.Balancings()["consistent-hash"], "spread", 8, 1, f)))
 	home, busiest := 0, int64(0)
 	for i, n := range all {
 		if n > busiest {
@@ -103,7 +101,7 @@ func TestConsistentHashKeepsAFunctionAtHome(t *testing.T) {
 		g := steady("f", 7, 10*time.Second, 500, &servicetime.GivenLaw{Service: servicetime.Deterministic{Value: time.Millisecond}, BusyFraction: 1})
 		c := farm(t, policy.Balancings()["consistent-hash"], "spread", 8, 1, g)
 		c.Nodes = append(c.Nodes[:gone], c.Nodes[gone+1:]...)
-		left := counts(simulate(t, c))
+		left := counts(clustertest.Run(t, c))
 		if gone != home {
 			require.Equal(t, int64(500), left[home-min(1, max(0, home-gone))], "node %d gone: %v", gone, left)
 		} else {
@@ -117,7 +115,7 @@ func TestConsistentHashBoundsTheLoad(t *testing.T) {
 	for _, bound := range []float64{1, 1.25, 2} {
 		f := steady("f", 64, 20*time.Millisecond, 20_000, exponential(time.Second)) // 50 of 64 sandboxes busy
 		c := farm(t, watched{policy.ConsistentHash{MaxLoad: bound}, t, bound}, "spread", 8, 8, f)
-		simulate(t, c)
+		clustertest.Run(t, c)
 	}
 }
 
@@ -136,7 +134,7 @@ func TestMinWorkerSetPacksAndSpills(t *testing.T) {
 	t.Parallel()
 	used := func(interarrival time.Duration) (nodes int) {
 		f := steady("f", 64, interarrival, 20_000, exponential(time.Second))
-		for _, n := range counts(simulate(t, farm(t, policy.Balancings()["min-worker-set"], "spread", 8, 8, f))) {
+		for _, n := range counts(clustertest.Run(t, farm(t, policy.Balancings()["min-worker-set"], "spread", 8, 8, f))) {
 			if n > 20_000/40 {
 				nodes++
 			}
@@ -163,7 +161,7 @@ func TestLocalityPlacesAFunctionTogether(t *testing.T) {
 		c.Nodes[i].MemoryMiB = 10_000
 	}
 	used := 0
-	for _, n := range counts(simulate(t, c)) {
+	for _, n := range counts(clustertest.Run(t, c)) {
 		require.Zero(t, n%50, "both sandboxes of a function stand on one node")
 		if n > 0 {
 			used++
@@ -182,7 +180,7 @@ func lukewarm(t testing.TB, b policy.Balancing, penalty float64, binding cluster
 	}
 	c := farm(t, b, "spread", 4, 3, functions...)
 	c.Binding, c.CoreChoice = binding, core
-	return simulate(t, c)
+	return clustertest.Run(t, c)
 }
 
 // Without a penalty lukewarm-aware makes exactly the decisions of its tie-break.

@@ -14,41 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 )
 
-// script is a list of arrivals.
-type script []time.Duration
-
-func (s *script) Next() (cluster.Arrival, bool) {
-	if len(*s) == 0 {
-		return cluster.Arrival{}, false
-	}
-	at := (*s)[0]
-	*s = (*s)[1:]
-	return cluster.Arrival{At: des.Time(at)}, true
-}
-
 // elastic is a function with a sandbox for each of its calls, which take a
 // second each and no time to start.
 func elastic(name string, keepAlive func(*rand.Rand) cluster.KeepAlive, at ...time.Duration) cluster.FunctionConfig {
-	arrivals := script(at)
 	return cluster.FunctionConfig{
-		Name: name, Arrivals: &arrivals, Concurrency: 1, QueueLimit: cluster.Unlimited,
-		Laws:   map[string]servicetime.Law{"p": &servicetime.GivenLaw{Service: servicetime.Deterministic{Value: time.Second}, BusyFraction: 1}},
+		Name: name, Arrivals: clustertest.At(at...), Concurrency: 1, QueueLimit: cluster.Unlimited,
+		Laws:   clustertest.Laws(servicetime.Deterministic{Value: time.Second}),
 		Scaler: policy.FollowConcurrency{Max: cluster.Unlimited}, NewKeepAlive: keepAlive,
-	}
-}
-
-func stream(seed uint64) func(string) *rand.Rand {
-	return func(name string) *rand.Rand {
-		h := seed
-		for _, b := range []byte(name) {
-			h = (h ^ uint64(b)) * 1099511628211
-		}
-		return rand.New(rand.NewPCG(seed, h))
 	}
 }
 
@@ -58,23 +36,10 @@ func serveAll(t testing.TB, functions []cluster.FunctionConfig, nodes ...cluster
 	if nodes == nil {
 		nodes = []cluster.NodeConfig{{Name: "node", Cores: 64, Platform: "p"}}
 	}
-	newBalancer, err := policy.Balancer("first-available", policy.MostRecent)
-	require.NoError(t, err)
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
-	return simulate(t, cluster.Config{
-		Nodes: nodes, Functions: functions, Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(1000 * time.Hour), Drain: time.Hour, Random: stream(1),
-	})
-}
-
-func simulate(t testing.TB, c cluster.Config) *cluster.Outcome {
-	t.Helper()
-	m, err := cluster.New(c)
-	require.NoError(t, err)
-	o, err := m.Run()
-	require.NoError(t, err)
-	return o
+	c := clustertest.Config(t, 1)
+	c.Nodes, c.Functions = nodes, functions
+	c.Horizon, c.Drain = des.Time(1000*time.Hour), time.Hour
+	return clustertest.Run(t, c)
 }
 
 // TestHalvingReproducesAWSLambda checks every line of what was measured, at both
@@ -246,20 +211,6 @@ func TestKnativeKeepsTheLastSandboxLonger(t *testing.T) {
 	}
 }
 
-// clocked is a Poisson process.
-type clocked struct {
-	random *rand.Rand
-	mean   time.Duration
-	now    des.Time
-	left   int
-}
-
-func (p *clocked) Next() (cluster.Arrival, bool) {
-	p.left--
-	p.now = p.now.Add(time.Duration(p.random.ExpFloat64() * float64(p.mean)))
-	return cluster.Arrival{At: p.now}, p.left >= 0
-}
-
 // One sandbox of unlimited concurrency is there until T after its last call: an
 // arrival is cold if the M/G/infinity queue of service S + T is empty, which has
 // probability exp(−λ(E[S]+T)), whatever the law of S.
@@ -271,7 +222,7 @@ func TestColdShareOfOneSandbox(t *testing.T) {
 	} {
 		f := elastic("f", policy.FixedTime{For: keep}.KeepAlive)
 		f.Concurrency = 1 << 20
-		f.Arrivals = &clocked{random: stream(7)("arrivals"), mean: time.Second, left: 400_000}
+		f.Arrivals = clustertest.First(400_000, clustertest.Poisson(clustertest.Streams(7)("arrivals"), time.Second))
 		f.Laws = map[string]servicetime.Law{"p": &servicetime.GivenLaw{Service: law, BusyFraction: .001}}
 		o := serveAll(t, []cluster.FunctionConfig{f}, cluster.NodeConfig{Name: "node", Cores: 256, Platform: "p"})
 		want := math.Exp(-(.5 + keep.Seconds()))
@@ -293,17 +244,14 @@ func TestColdSharesByOrderOfReuse(t *testing.T) {
 	for _, word := range policy.SandboxChoices() {
 		choice, err := policy.ParseSandboxChoice(word)
 		require.NoError(t, err)
-		newBalancer, err := policy.Balancer("first-available", choice)
-		require.NoError(t, err)
-		placement, err := policy.Placement("spread")
-		require.NoError(t, err)
 		f := elastic("f", policy.FixedTime{For: keep}.KeepAlive, append([]time.Duration(nil), at...)...)
-		f.Laws = map[string]servicetime.Law{"p": &servicetime.GivenLaw{Service: servicetime.Deterministic{Value: service}, BusyFraction: 1}}
-		o := simulate(t, cluster.Config{
-			Nodes: []cluster.NodeConfig{{Name: "node", Cores: 64, Platform: "p"}}, Functions: []cluster.FunctionConfig{f},
-			Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
-			NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour), Random: stream(1),
-		})
+		f.Laws = clustertest.Laws(servicetime.Deterministic{Value: service})
+		c := clustertest.Config(t, 1)
+		c.NewBalancer, err = policy.Balancer("first-available", choice)
+		require.NoError(t, err)
+		c.Nodes = []cluster.NodeConfig{{Name: "node", Cores: 64, Platform: "p"}}
+		c.Functions, c.Horizon = []cluster.FunctionConfig{f}, des.Time(time.Hour)
+		o := clustertest.Run(t, c)
 		share[choice] = o.Cold
 		require.Equal(t, coldByHand(at, service, keep, choice), o.Cold, word)
 	}

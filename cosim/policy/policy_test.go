@@ -1,28 +1,17 @@
 package policy_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 )
-
-// regular is an arrival every 100 ms, a given number of times.
-type regular struct{ sent, total int }
-
-func (r *regular) Next() (cluster.Arrival, bool) {
-	if r.sent == r.total {
-		return cluster.Arrival{}, false
-	}
-	r.sent++
-	return cluster.Arrival{At: des.Time(r.sent) * des.Time(100*time.Millisecond)}, true
-}
 
 // witness takes 10 ms and remembers how long each call's sandbox had been idle
 // on its core; 0 stands for a sandbox that was new there.
@@ -40,24 +29,17 @@ func serve(t *testing.T, balancer, choice string, n int) *witness {
 	t.Helper()
 	order, err := policy.ParseSandboxChoice(choice)
 	require.NoError(t, err)
-	newBalancer, err := policy.Balancer(balancer, order)
-	require.NoError(t, err)
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
 	w := &witness{}
-	m, err := cluster.New(cluster.Config{
-		Nodes: []cluster.NodeConfig{{Name: "node-0", Cores: 3, Platform: "p"}},
-		Functions: []cluster.FunctionConfig{{
-			Name: "f", Arrivals: &regular{total: n}, Laws: map[string]servicetime.Law{"p": w},
-			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 3},
-		}},
-		Discipline: cluster.FCFS, CoreChoice: cluster.CorePinned, Binding: cluster.BindLate,
-		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour),
-		Random: func(string) *rand.Rand { return rand.New(rand.NewPCG(1, 2)) },
-	})
+	c := clustertest.Config(t, 1)
+	c.NewBalancer, err = policy.Balancer(balancer, order)
 	require.NoError(t, err)
-	_, err = m.Run()
-	require.NoError(t, err)
+	c.CoreChoice, c.Horizon = cluster.CorePinned, des.Time(time.Hour)
+	c.Nodes = []cluster.NodeConfig{{Name: "node-0", Cores: 3, Platform: "p"}}
+	c.Functions = []cluster.FunctionConfig{{
+		Name: "f", Arrivals: clustertest.First(n, clustertest.Every(100*time.Millisecond, 0)), Laws: map[string]servicetime.Law{"p": w},
+		Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 3},
+	}}
+	clustertest.Run(t, c)
 	return w
 }
 
@@ -98,27 +80,19 @@ func TestRandomSpreadsEvenly(t *testing.T) {
 // each node served when every sandbox served the same number.
 func place(t *testing.T, name string) []int64 {
 	t.Helper()
-	newBalancer, err := policy.Balancer("round-robin", policy.MostRecent)
-	require.NoError(t, err)
-	placement, err := policy.Placement(name)
-	require.NoError(t, err)
-	m, err := cluster.New(cluster.Config{
-		Nodes: []cluster.NodeConfig{
-			{Name: "large", Cores: 4, MemoryMiB: 2000, Platform: "p"},
-			{Name: "small", Cores: 2, MemoryMiB: 900, Platform: "p"},
-			{Name: "tiny", Cores: 1, MemoryMiB: 500, Platform: "p"},
-		},
-		Functions: []cluster.FunctionConfig{{
-			Name: "f", Arrivals: &regular{total: 500}, Laws: map[string]servicetime.Law{"p": &witness{}},
-			Concurrency: 1, MemoryMiB: 400, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 5},
-		}},
-		Discipline: cluster.FCFS, CoreChoice: cluster.CorePinned, Binding: cluster.BindLate,
-		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour),
-		Random: func(string) *rand.Rand { return rand.New(rand.NewPCG(3, 4)) },
-	})
-	require.NoError(t, err)
-	o, err := m.Run()
-	require.NoError(t, err)
+	c := clustertest.Config(t, 3)
+	c.NewBalancer, c.Placement = clustertest.Balancer(t, "round-robin"), clustertest.Placement(t, name)
+	c.CoreChoice, c.Horizon = cluster.CorePinned, des.Time(time.Hour)
+	c.Nodes = []cluster.NodeConfig{
+		{Name: "large", Cores: 4, MemoryMiB: 2000, Platform: "p"},
+		{Name: "small", Cores: 2, MemoryMiB: 900, Platform: "p"},
+		{Name: "tiny", Cores: 1, MemoryMiB: 500, Platform: "p"},
+	}
+	c.Functions = []cluster.FunctionConfig{{
+		Name: "f", Arrivals: clustertest.First(500, clustertest.Every(100*time.Millisecond, 0)), Laws: map[string]servicetime.Law{"p": &witness{}},
+		Concurrency: 1, MemoryMiB: 400, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: 5},
+	}}
+	o := clustertest.Run(t, c)
 	counts := make([]int64, len(o.Nodes))
 	for i, n := range o.Nodes {
 		if n != nil {

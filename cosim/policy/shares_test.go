@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -10,22 +9,11 @@ import (
 	"pgregory.net/rapid"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
 )
-
-// instants are arrivals at given times, in order.
-type instants []time.Duration
-
-func (a *instants) Next() (cluster.Arrival, bool) {
-	if len(*a) == 0 {
-		return cluster.Arrival{}, false
-	}
-	at := (*a)[0]
-	*a = (*a)[1:]
-	return cluster.Arrival{At: des.Time(at)}, true
-}
 
 // lasting is a law of fixed times: the n-th call begun takes the n-th of them,
 // in turns.
@@ -55,28 +43,18 @@ type offer struct {
 func (o offer) shares(t require.TestingT) []int64 {
 	order, err := policy.ParseSandboxChoice(o.choice)
 	require.NoError(t, err)
-	newBalancer, err := policy.Balancer(o.balancer, order)
+	config := clustertest.Config(t, 5)
+	config.NewBalancer, err = policy.Balancer(o.balancer, order)
 	require.NoError(t, err)
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
-	arrivals := instants(slices.Clone(o.arrivals))
-	config := cluster.Config{
-		Functions: []cluster.FunctionConfig{{
-			Name: "f", Arrivals: &arrivals, Laws: map[string]servicetime.Law{"p": &lasting{times: o.service}},
-			Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: o.sandboxes},
-		}},
-		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: o.binding,
-		NewBalancer: newBalancer, Placement: placement, Horizon: des.Time(time.Hour), Drain: 24 * time.Hour,
-		Random: func(string) *rand.Rand { return rand.New(rand.NewPCG(5, 6)) },
-	}
+	config.Binding, config.Horizon, config.Drain = o.binding, des.Time(time.Hour), 24*time.Hour
+	config.Functions = []cluster.FunctionConfig{{
+		Name: "f", Arrivals: clustertest.At(o.arrivals...), Laws: map[string]servicetime.Law{"p": &lasting{times: o.service}},
+		Concurrency: 1, QueueLimit: cluster.Unlimited, Scaler: policy.Fixed{Sandboxes: o.sandboxes},
+	}}
 	for i := range o.sandboxes {
 		config.Nodes = append(config.Nodes, cluster.NodeConfig{Name: "node-" + string(rune('a'+i)), Cores: 1, Platform: "p"})
 	}
-	m, err := cluster.New(config)
-	require.NoError(t, err)
-	outcome, err := m.Run()
-	require.NoError(t, err)
-	require.NoError(t, outcome.Check())
+	outcome := clustertest.Run(t, config)
 	counts := make([]int64, len(outcome.Nodes))
 	for i, n := range outcome.Nodes {
 		if n != nil {

@@ -2,7 +2,6 @@ package workflow_test
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"microcosm/cosim/cluster"
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -18,32 +18,16 @@ import (
 
 const ms = time.Millisecond
 
-func stream(seed uint64) func(string) *rand.Rand {
-	return func(name string) *rand.Rand {
-		h := seed
-		for _, b := range []byte(name) {
-			h = (h ^ uint64(b)) * 1099511628211
-		}
-		return rand.New(rand.NewPCG(seed, h))
-	}
-}
-
 // world is a cluster with one function per law, each on a node of its own with one
 // core and one sandbox, which no other function uses: queues side by side.
 func world(t testing.TB, seed uint64, laws ...servicetime.Distribution) cluster.Config {
-	placement, err := policy.Placement("spread")
-	require.NoError(t, err)
-	balancer, err := policy.Balancer("first-available", policy.MostRecent)
-	require.NoError(t, err)
-	c := cluster.Config{
-		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate, NewBalancer: balancer, Placement: placement,
-		Horizon: des.Time(10 * time.Second), Drain: 1000 * time.Hour, Random: stream(seed),
-	}
+	c := clustertest.Config(t, seed)
+	c.Horizon, c.Drain = des.Time(10*time.Second), 1000*time.Hour
 	for i, law := range laws {
 		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: name("node-", i), Cores: 1, MemoryMiB: 100, Platform: "p"})
 		c.Functions = append(c.Functions, cluster.FunctionConfig{
 			Name: name("f", i), Arrivals: cluster.NoArrivals{}, Concurrency: 1, MemoryMiB: 100, QueueLimit: cluster.Unlimited,
-			Laws:   map[string]servicetime.Law{"p": &servicetime.GivenLaw{Service: law, BusyFraction: 1}},
+			Laws:   clustertest.Laws(law),
 			Scaler: policy.Fixed{Sandboxes: 1},
 		})
 	}
@@ -64,10 +48,7 @@ func run(t testing.TB, c cluster.Config, g *workflow.Graph, arrivals cluster.Arr
 	e, err := workflow.New([]workflow.Stream{{Graph: g, Arrivals: arrivals}}, c.Random, c.WarmUp)
 	require.NoError(t, err)
 	c.Flows = e
-	m, err := cluster.New(c)
-	require.NoError(t, err)
-	o, err := m.Run()
-	require.NoError(t, err)
+	o := clustertest.Run(t, c)
 	require.NoError(t, e.Check())
 	require.Same(t, e, o.Flows)
 	return e.Outcome()[0], o
@@ -225,7 +206,7 @@ func TestGivenDurationsAreDrawnByWeight(t *testing.T) {
 func TestTheWayBackCounts(t *testing.T) {
 	t.Parallel()
 	g := &workflow.Graph{Name: "chain", Latency: ms, Steps: []workflow.Step{step(0, workflow.Always(1)), step(1)}}
-	e, err := workflow.New([]workflow.Stream{{Graph: g, Arrivals: at(0)}}, stream(1), 0)
+	e, err := workflow.New([]workflow.Stream{{Graph: g, Arrivals: at(0)}}, clustertest.Streams(1), 0)
 	require.NoError(t, err)
 	var released []cluster.Release
 	release := func(r cluster.Release) { released = append(released, r) }
@@ -236,18 +217,6 @@ func TestTheWayBackCounts(t *testing.T) {
 	flows := e.Outcome()
 	require.Equal(t, 33*ms, flows[0].Latency.Max())
 	require.Equal(t, 10*ms, flows[0].Waiting.Max(), "33 - 22 of service - 1 of transfer")
-}
-
-// poisson is a Poisson process.
-type poisson struct {
-	random *rand.Rand
-	mean   float64
-	now    des.Time
-}
-
-func (p *poisson) Next() (cluster.Arrival, bool) {
-	p.now = p.now.Add(time.Duration(p.random.ExpFloat64() * p.mean))
-	return cluster.Arrival{At: p.now}, true
 }
 
 // TestForkJoinOfTwo compares with the exact mean of two M/M/1 queues that are fed by
@@ -262,7 +231,7 @@ func TestForkJoinOfTwo(t *testing.T) {
 		second := servicetime.Exponential{Expectation: time.Second}
 		c := world(t, 5, second, second)
 		c.Horizon, c.WarmUp = des.Time(200_000*time.Second), des.Time(5000*time.Second)
-		flows, _ := run(t, c, g, &poisson{random: stream(11)("flows"), mean: 1e9 / rho})
+		flows, _ := run(t, c, g, clustertest.Poisson(clustertest.Streams(11)("flows"), time.Duration(1e9/rho)))
 		require.InEpsilon(t, (12-rho)/(8*(1-rho)), flows.Latency.Mean(), .03, "rho %v", rho)
 	}
 }
@@ -279,7 +248,7 @@ func TestAChainOfQueuesIsAProduct(t *testing.T) {
 	}
 	c := world(t, 9, exp(1), exp(.5), exp(1.25))
 	c.Horizon, c.WarmUp = des.Time(400_000*time.Second), des.Time(5000*time.Second)
-	flows, _ := run(t, c, g, &poisson{random: stream(13)("flows"), mean: 2e9})
+	flows, _ := run(t, c, g, clustertest.Poisson(clustertest.Streams(13)("flows"), time.Duration(2e9)))
 	want := 1/(1-.5) + 1/(2-.5) + 1/(.8-.5)
 	require.InEpsilon(t, want, flows.Latency.Mean(), .04)
 	require.InEpsilon(t, 2.75, flows.Service.Mean(), .02)
@@ -303,8 +272,8 @@ func TestNoFlowIsLost(t *testing.T) {
 		}
 		c.Drain = rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour}).Draw(r, "drain")
 		mean := 1e6 * float64(rapid.IntRange(20, 500).Draw(r, "gap"))
-		flows, o := run(t, c, g, &poisson{random: stream(1)("flows"), mean: mean})
-		again, same := run(t, c, g, &poisson{random: stream(1)("flows"), mean: mean})
+		flows, o := run(t, c, g, clustertest.Poisson(clustertest.Streams(1)("flows"), time.Duration(mean)))
+		again, same := run(t, c, g, clustertest.Poisson(clustertest.Streams(1)("flows"), time.Duration(mean)))
 		require.Equal(r, flows, again)
 		require.Equal(r, o.Account, same.Account)
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/des"
 	"microcosm/cosim/workflow"
 )
@@ -158,7 +159,7 @@ func TestGraphsThatAreWrong(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorContains(t, (&workflow.Graph{Name: "g"}).Check(), "it has no steps")
-	_, err = workflow.New([]workflow.Stream{{Graph: g, Arrivals: at()}}, stream(1), 0)
+	_, err = workflow.New([]workflow.Stream{{Graph: g, Arrivals: at()}}, clustertest.Streams(1), 0)
 	require.ErrorContains(t, err, "leads to no step")
 }
 
