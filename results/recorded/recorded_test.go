@@ -1,6 +1,8 @@
 package recorded_test
 
 import (
+	"bytes"
+	"io/fs"
 	"path/filepath"
 	"testing"
 
@@ -39,4 +41,20 @@ func TestRecordedFilesAreSound(t *testing.T) {
 		require.Len(t, k.Simulators, 1, "one key, one simulator")
 	}
 	require.Equal(t, len(samples), stored)
+}
+
+// TestRecordedFilesAreWhatAnExportWrites: nothing there is edited by hand.
+func TestRecordedFilesAreWhatAnExportWrites(t *testing.T) {
+	t.Parallel()
+	folder, err := recorded.FS()
+	require.NoError(t, err)
+	samples, err := samplefile.ReadFolder(folder, "samples")
+	require.NoError(t, err)
+	for _, file := range samplefile.Split(samples) {
+		var text bytes.Buffer
+		require.NoError(t, samplefile.WriteText(&text, file.Samples))
+		data, err := fs.ReadFile(folder, file.Name)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, text.Bytes()), "%s: write it with cosim store export", file.Name)
+	}
 }

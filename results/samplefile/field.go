@@ -77,7 +77,7 @@ func ticks(name string, at func(*servicetime.Sample) *servicetime.Ticks) field {
 // where it would not survive as one trimmed line.
 func quote(text string) string {
 	plain := utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) &&
-		strings.TrimSpace(text) == text && !strings.HasPrefix(text, `"`)
+		strings.TrimSpace(text) == text && !strings.HasPrefix(text, `"`) && !strings.HasPrefix(text, "#")
 	if plain {
 		return text
 	}

@@ -12,8 +12,8 @@ import (
 // it reads back the same, and writing that again gives the same bytes.
 func FuzzText(f *testing.F) {
 	f.Add([]byte(write(f, some(3))))
-	f.Add([]byte(elsewhere + "condition,service_ms,busy_us,n\nwarm,1.25,3,4\nlukewarm:4@mix,1,1,1\n"))
-	f.Add([]byte(elsewhere + "condition,round_trip_ps,null_s,status,reason,counter:a,boot\nstressor:64KiB,1,0,censored,\"\"\"\\n\"\"\",,b\n"))
+	f.Add([]byte(ended("condition,service_ms,busy_us,n\nwarm,1.25,3,4\nlukewarm:4@mix,1,1,1\n")))
+	f.Add([]byte(ended("condition,round_trip_ps,null_s,status,reason,counter:a,boot\nstressor:64KiB,1,0,censored,\"\"\"\\n\"\"\",,b\n")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		samples, err := samplefile.ReadText("f", data)
 		if err != nil {

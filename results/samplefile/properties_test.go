@@ -1,7 +1,6 @@
 package samplefile_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -153,16 +152,48 @@ func TestACutTableIsRefused(t *testing.T) {
 	}
 }
 
-// TestACutTextTellsWhereItEnds: rows that lack cells are mistakes with their line.
-func TestACutTextTellsWhereItEnds(t *testing.T) {
+// TestACutTextIsRefused: wherever a text file ends early it is refused, with the
+// line where it ends; only the last line's end may be missing.
+func TestACutTextIsRefused(t *testing.T) {
 	t.Parallel()
-	whole := write(t, some(3))
-	lines := strings.SplitAfter(whole, "\n")
-	last := len(lines) - 2 // after the last line's end nothing follows
-	row := lines[last]
-	for cells := 1; cells < strings.Count(row, ","); cells++ {
-		short := strings.Join(strings.Split(row, ",")[:cells], ",")
-		_, err := samplefile.ReadText("f.csv", []byte(strings.Join(lines[:last], "")+short))
-		require.ErrorContains(t, err, fmt.Sprintf("f.csv:%d: %d cells for", last+1, cells))
+	rapid.Check(t, func(t *rapid.T) {
+		file := rapid.SampledFrom(samplefile.Split(anySamples(t))).Draw(t, "file")
+		whole := textOf(t, file.Samples)
+		cut := rapid.IntRange(0, len(whole)-2).Draw(t, "cut")
+		_, err := samplefile.ReadText("f.csv", []byte(whole[:cut]))
+		require.ErrorContains(t, err, "f.csv:", "the first %d of %d bytes:\n%s", cut, len(whole), whole[:cut])
+		got, err := samplefile.ReadText("f.csv", []byte(whole[:len(whole)-1]))
+		require.NoError(t, err)
+		require.Equal(t, file.Samples, got)
+	})
+}
+
+// TestARowThatReadsLikeTheEnd: a cut behind a text that reads like a last line is
+// no end.
+func TestARowThatReadsLikeTheEnd(t *testing.T) {
+	t.Parallel()
+	samples := some(3)
+	samples[2].Key.Function = "# end of 2 samples"
+	whole := write(t, samples)
+	for cut := range len(whole) - 1 {
+		_, err := samplefile.ReadText("f.csv", []byte(whole[:cut]))
+		require.Error(t, err, whole[:cut])
+	}
+	got, err := samplefile.ReadText("f.csv", []byte(whole))
+	require.NoError(t, err)
+	require.Equal(t, samples, got)
+}
+
+// TestALostRowIsNoticed: without any one of its rows, or with one of them twice,
+// a file is refused.
+func TestALostRowIsNoticed(t *testing.T) {
+	t.Parallel()
+	lines := strings.SplitAfter(write(t, some(4)), "\n")
+	for i := len(lines) - 6; i < len(lines)-2; i++ {
+		without := strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
+		_, err := samplefile.ReadText("f.csv", []byte(without))
+		require.ErrorContains(t, err, "3 rows stand above, and this line says 4")
+		_, err = samplefile.ReadText("f.csv", []byte(strings.Join(slices.Insert(slices.Clone(lines), i, lines[i]), "")))
+		require.ErrorContains(t, err, "5 rows stand above, and this line says 4")
 	}
 }

@@ -70,15 +70,22 @@ func (r *textReader) header(data []byte) []byte {
 	case n > textVersion:
 		r.at(1, "format %d comes from a newer version of this program, which reads up to %d; update the program", n, textVersion)
 		return nil
+	case n < textVersion:
+		r.at(1, "format %d does not tell a whole file from a cut one: if this one is whole, write %q here and \"# end of N samples\" as its last line, N being the number of its rows",
+			n, fmt.Sprint(textFormat, textVersion))
+		return nil
 	}
 	r.line = 1
 	for len(rest) > 0 && rest[0] == '#' {
-		var line string
-		line, rest = cutLine(rest)
+		line, after := cutLine(rest)
+		if _, end := countOf(line); end {
+			break
+		}
+		rest = after
 		r.line++
 		r.headerLine(line)
 	}
-	if len(rest) == 0 {
+	if len(rest) == 0 || rest[0] == '#' {
 		r.at(r.line, "the row of column names is missing after the header")
 		return nil
 	}
@@ -121,8 +128,30 @@ func headerNames() []string {
 	return names
 }
 
-// rows reads the table: the row of names, then one sample per row.
+// countOf returns how many samples a file's last line says there are.
+func countOf(line string) (n int, isEnd bool) {
+	_, err := fmt.Sscanf(line, textEnd, &n)
+	return n, err == nil && line == fmt.Sprintf(textEnd, n)
+}
+
+// end takes the last line off a table, and reports one that does not say how
+// many samples there are.
+func (r *textReader) end(data []byte) (table []byte, count, line int) {
+	data = bytes.TrimRight(data, "\r\n")
+	at := bytes.LastIndexByte(data, '\n') + 1
+	line = r.line + 1 + bytes.Count(data, []byte("\n"))
+	count, found := countOf(strings.TrimSuffix(string(data[at:]), "\r"))
+	if !found {
+		r.at(line, "the last line must be \"# end of N samples\", N being the number of rows: the file was cut, get it anew; one made by hand lacks that line")
+		return data, -1, line
+	}
+	return data[:at], count, line
+}
+
+// rows reads the table: the row of names, then one sample per row, then how many
+// there are.
 func (r *textReader) rows(data []byte) {
+	data, count, last := r.end(data)
 	table := csv.NewReader(bytes.NewReader(data))
 	table.FieldsPerRecord = -1 // checked below, with a clearer message
 	table.ReuseRecord = true
@@ -135,17 +164,22 @@ func (r *textReader) rows(data []byte) {
 	r.nameColumns(names)
 	r.checkComplete()
 	r.sound = r.count == before
-	for {
+	read := 0
+	for ; ; read++ {
 		cells, err := table.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			r.csvMistake(err)
+			count = -1 // rows cannot be told apart any more
 			continue
 		}
 		line, _ := table.FieldPos(0)
 		r.row(r.line+line, cells)
+	}
+	if count >= 0 && count != read {
+		r.at(last, "%d rows stand above, and this line says %d: the file was cut or edited; get it anew, or correct the number", read, count)
 	}
 	if len(r.samples) == 0 && r.count == 0 {
 		r.at(r.line+1, "no samples follow the column names")

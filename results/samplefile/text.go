@@ -15,15 +15,18 @@ import (
 
 const (
 	textFormat  = "# microcosm samples "
-	textVersion = 1
+	textVersion = 2
+
+	// textEnd is the last line: what was cut off a file takes a part of it away.
+	textEnd = "# end of %d samples"
 
 	// counterPrefix marks the columns of counters, whose names are free.
 	counterPrefix = "counter:"
 )
 
 // WriteText writes samples as text: what is the same for all stands in the
-// header, then one row per sample in the order given. Sort them first, so that
-// equal samples give equal bytes.
+// header, then one row per sample in the order given, then how many there are.
+// Sort them first, so that equal samples give equal bytes.
 func WriteText(w io.Writer, samples []servicetime.Sample) error {
 	if len(samples) == 0 {
 		return errors.New("write samples: there are none")
@@ -68,7 +71,8 @@ func WriteText(w io.Writer, samples []servicetime.Sample) error {
 		err = errors.Join(err, table.Write(row))
 	}
 	table.Flush()
-	if err = errors.Join(err, table.Error()); err != nil {
+	_, last := fmt.Fprintf(w, textEnd+"\n", len(samples))
+	if err = errors.Join(err, table.Error(), last); err != nil {
 		return fmt.Errorf("write samples: %w", err)
 	}
 	return nil

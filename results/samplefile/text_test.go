@@ -102,7 +102,7 @@ func TestNoSamplesAreNotWritten(t *testing.T) {
 	require.Error(t, samplefile.WriteText(&bytes.Buffer{}, nil))
 }
 
-const elsewhere = `# microcosm samples 1
+const elsewhere = `# microcosm samples 2
 # function: thumbnailer
 # image: thumbnailer:2.1
 # input: large
@@ -114,9 +114,14 @@ const elsewhere = `# microcosm samples 1
 # note: from the vendor's log
 `
 
+// ended returns a file of samples measured elsewhere, with its last line.
+func ended(table string) string {
+	return fmt.Sprintf("%s%s# end of %d samples\n", elsewhere, table, strings.Count(table, "\n")-1)
+}
+
 func TestSamplesMeasuredElsewhere(t *testing.T) {
 	t.Parallel()
-	got, err := samplefile.ReadText("f", []byte(elsewhere+"condition,service_ms\nwarm,12.5\nwarm,0.1\ncold,250\n"))
+	got, err := samplefile.ReadText("f", []byte(ended("condition,service_ms\nwarm,12.5\nwarm,0.1\ncold,250\n")))
 	require.NoError(t, err)
 	require.Len(t, got, 3)
 	require.Equal(t, servicetime.Sample{
@@ -137,11 +142,11 @@ func TestUnitsOfTimes(t *testing.T) {
 	for column, want := range map[string]servicetime.Ticks{
 		"service_s": 1_500_000_000_000, "service_ms": 1_500_000_000, "service_us": 1_500_000, "service_ns": 1_500, "round_trip_us": 1_500_000,
 	} {
-		got, err := samplefile.ReadText("f", []byte(elsewhere+"condition,"+column+"\nwarm,1.5\n"))
+		got, err := samplefile.ReadText("f", []byte(ended("condition,"+column+"\nwarm,1.5\n")))
 		require.NoError(t, err, column)
 		require.Equal(t, want, got[0].RoundTrip, column)
 	}
-	got, err := samplefile.ReadText("f", []byte(elsewhere+"condition,round_trip_ms,null_us,busy_ns,n\nwarm,2e0,500,1000000,7\n"))
+	got, err := samplefile.ReadText("f", []byte(ended("condition,round_trip_ms,null_us,busy_ns,n\nwarm,2e0,500,1000000,7\n")))
 	require.NoError(t, err)
 	require.Equal(t, servicetime.Ticks(1_500_000_000), got[0].Service())
 	require.Equal(t, servicetime.Ticks(1_000_000_000), got[0].Busy)
