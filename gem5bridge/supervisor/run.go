@@ -31,6 +31,7 @@ func (r *run) run(ctx context.Context) (Outcome, error) {
 	verdict, text := r.guard(ctx)
 	mark := job.Variable + "=" + r.record.ID
 	strays := process.KillStrays(func(s process.Stray) bool { return s.HasEnv(mark) })
+	r.watch.ended(r.process.State())
 	r.look()
 	if verdict == job.Invalid {
 		verdict, text = r.judge()

@@ -18,6 +18,7 @@ type watch struct {
 	log      string   // absolute
 	grown    int64    // bytes of growing files
 	progress job.Progress
+	exited   time.Duration // what the kernel says an ended job has used: finer than a look, and later
 
 	// CPU time of the job when each heartbeat last moved.
 	host, commit, work time.Duration
@@ -38,9 +39,16 @@ func newWatch(spec Spec, record job.Record, pid int) *watch {
 	return w
 }
 
+// ended takes in the exit status of the job: what it and the children it has waited
+// for used.
+func (w *watch) ended(state *os.ProcessState) {
+	w.exited = state.UserTime() + state.SystemTime()
+}
+
 // look takes in what happened since the last look.
 func (w *watch) look(now time.Time) job.Progress {
 	cpu, memory := w.meter.read()
+	cpu = max(cpu, w.exited)
 	w.events.read()
 	w.console.read()
 	// On a busy machine a job may use no CPU for long though it would.
