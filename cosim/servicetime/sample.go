@@ -114,6 +114,7 @@ type Sample struct {
 const (
 	CounterCycles              = "cycles"               // function's core, busy
 	CounterIdleCycles          = "idle_cycles"          // function's core
+	CounterInstructions        = "instructions"         // function's core, user and kernel, where they are not told apart
 	CounterInstructionsUser    = "instructions_user"    // function's core
 	CounterInstructionsKernel  = "instructions_kernel"  // function's core
 	CounterInstructionsClient  = "instructions_client"  // client's core, user and kernel
@@ -151,6 +152,15 @@ func (s Sample) Service() Ticks { return max(1, s.RoundTrip-s.Null) }
 // OffCore returns the part of the service time in which the function's core was
 // not busy with it, at least 0.
 func (s Sample) OffCore() Ticks { return max(0, s.Service()-s.Busy) }
+
+// Instructions returns what the function's core committed, user and kernel; 0
+// where it was not counted.
+func (s Sample) Instructions() int64 {
+	if n := s.Counters[CounterInstructions]; n > 0 {
+		return n
+	}
+	return s.Counters[CounterInstructionsUser] + s.Counters[CounterInstructionsKernel]
+}
 
 // Check reports what is wrong with the sample itself: an incomplete key, a
 // negative time, a status without its reason.

@@ -136,7 +136,7 @@ func TestConditionsAndSubtraction(t *testing.T) {
 		restores[word][one.Provenance.Restore] = true
 		boots[one.Provenance.Boot] = true
 		require.Positive(t, one.Null)
-		require.Equal(t, int64(135_000), one.Counters[gem5.CounterInstructions])
+		require.Equal(t, int64(135_000), one.Counters[servicetime.CounterInstructions])
 		require.Equal(t, int64(90_000), one.Counters[servicetime.CounterInstructionsClient])
 		require.Equal(t, int64(7), one.Counters[servicetime.CounterLLCMisses])
 		require.Equal(t, int64(300), one.Counters[servicetime.CounterBranchMispredicts])

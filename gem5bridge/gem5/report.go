@@ -15,14 +15,13 @@ import (
 
 // Names of counters of this back end, beside the common ones.
 const (
-	CounterInstructions = "instructions"      // function's core, user and kernel
-	CounterNullBusy     = "null_busy_ticks"   // subtracted from the busy time to get Busy
-	CounterClientBusy   = "client_busy_ticks" // client's core
+	CounterNullBusy   = "null_busy_ticks"   // subtracted from the busy time to get Busy
+	CounterClientBusy = "client_busy_ticks" // client's core
 )
 
 // common names what gem5's counts are called everywhere.
 var common = map[string]string{
-	"cycles": servicetime.CounterCycles, "l1i_misses": servicetime.CounterL1IMisses, "l1d_misses": servicetime.CounterL1DMisses,
+	"cycles": servicetime.CounterCycles, events.Instructions: servicetime.CounterInstructions, "l1i_misses": servicetime.CounterL1IMisses, "l1d_misses": servicetime.CounterL1DMisses,
 	"l2_misses": servicetime.CounterL2Misses, "branch_mispredicts": servicetime.CounterBranchMispredicts,
 	"itlb_misses": servicetime.CounterITLBMisses, "dtlb_misses": servicetime.CounterDTLBMisses,
 }

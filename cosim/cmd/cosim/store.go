@@ -20,7 +20,7 @@ func (a *app) storeCommand() *cobra.Command {
 		Use:   "store",
 		Short: "Look into the store of measured samples, check it, exchange samples",
 	}
-	c.AddCommand(a.storeList(), a.storeVerify(), a.storeMerge(), a.storeExport(), a.storeImport(), a.storeGC())
+	c.AddCommand(a.storeList(), a.storeVerify(), a.storeMerge(), a.storeExport(), a.storeImport(), a.storeGC(), a.storeSlowdown())
 	needVerb(c)
 	return c
 }
