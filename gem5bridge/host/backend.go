@@ -8,9 +8,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,16 +19,13 @@ import (
 	"microcosm/gem5bridge/process"
 )
 
-// nice is the niceness that functions, walks and the client ask for, so that
-// others on their cores disturb them less.
-const nice = -20
-
 // Backend measures on this machine. It implements gem5bridge.Backend.
 type Backend struct {
 	catalog   *functions.Catalog
 	machine   *machine
 	stack     func() string
 	simulator func() string
+	awake     *awakener // nil: the functions' core may fall asleep
 }
 
 // New returns the back end for the functions of catalog. It reads what there is
@@ -65,32 +60,11 @@ func Serve(catalog *functions.Catalog) error {
 	}
 	// Who starts this by hand is told so by Serve, and keeps his session as it is.
 	if _, started := os.LookupEnv(gem5bridge.RunVariable); started {
-		if err := becomeClient(backend.machine.clients); err != nil {
+		if _, err := becomeClient(backend.machine.clients); err != nil {
 			return err
 		}
 	}
 	gem5bridge.Serve(backend)
-	return nil
-}
-
-// becomeClient makes this process the client that measures: on its own cores, not
-// kept waiting by others, and without pauses of its own.
-func becomeClient(cores []int) error {
-	err := process.EachThread(func(tid int) error {
-		process.Prefer(tid, nice)
-		return process.Confine(tid, cores)
-	})
-	if err != nil {
-		return err
-	}
-	// Where the kernel shares a core among sessions first, niceness counts within a
-	// session only, and the session's own counts among them: sched(7).
-	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0) // a wish, like the niceness
-	runtime.GOMAXPROCS(len(cores))
-	// The collector must not run within a measured call. What a call leaves is
-	// little; the limit makes the collector run once in thousands.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(256 << 20)
 	return nil
 }
 
@@ -194,13 +168,7 @@ func (b *Backend) Sample(ctx context.Context, job gem5bridge.Job, emit func(gem5
 }
 
 func (b *Backend) newRun(job gem5bridge.Job, plan *plan, emit func(gem5bridge.Event) error) (*run, error) {
-	l := &launcher{catalog: b.catalog, machine: b.machine, root: job.Functions, within: plan.within, env: []string{
-		// The same for everyone: the size of the environment alone moves the stack
-		// (Mytkowicz et al., ASPLOS 2009).
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"LANG=C.UTF-8",
-		gem5bridge.RunVariable + "=" + os.Getenv(gem5bridge.RunVariable),
-	}}
+	l := b.newLauncher(job.Functions, plan.within)
 	r := &run{
 		machine:  b.machine,
 		job:      job,
@@ -232,6 +200,18 @@ func (b *Backend) newRun(job gem5bridge.Job, plan *plan, emit func(gem5bridge.Ev
 		}
 	}
 	return r, nil
+}
+
+// newLauncher returns what starts the functions installed in root, each of which
+// has to serve within a time.
+func (b *Backend) newLauncher(root string, within time.Duration) *launcher {
+	return &launcher{catalog: b.catalog, machine: b.machine, root: root, within: within, env: []string{
+		// The same for everyone: the size of the environment alone moves the stack
+		// (Mytkowicz et al., ASPLOS 2009).
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"LANG=C.UTF-8",
+		gem5bridge.RunVariable + "=" + os.Getenv(gem5bridge.RunVariable),
+	}}
 }
 
 func campaign(job gem5bridge.Job) string {

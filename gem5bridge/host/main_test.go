@@ -20,7 +20,7 @@ import (
 var installed string
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(){"host": plugin(functions.Load), "host of odd functions": plugin(oddCatalog)}
+	roles := map[string]func(){"host": plugin(functions.Load), "host of odd functions": plugin(oddCatalog), "awake": host.StayAwake}
 	for name, play := range oddFunctions {
 		roles[name] = play
 	}

@@ -36,6 +36,10 @@ const oddVariable = "HOST_TEST_CATALOG"
 // work is how long the odd functions sleep or spin.
 const work = 20 * time.Millisecond
 
+// later is the number of the call at which a function goes wrong that was well
+// when it was warmed up.
+const later = 250
+
 // oddFunctions are functions that go wrong, each in its own way. They serve the
 // null call.
 var oddFunctions = map[string]func(){
@@ -63,6 +67,25 @@ var oddFunctions = map[string]func(){
 		if n == 5 {
 			fmt.Fprintln(os.Stderr, "out of cheese")
 			os.Exit(4)
+		}
+		return nil, nil
+	}),
+	"dies-later": answer(func(n int64) ([]byte, error) {
+		if n == later {
+			fmt.Fprintln(os.Stderr, "out of crackers")
+			os.Exit(5)
+		}
+		return nil, nil
+	}),
+	"hangs-later": answer(func(n int64) ([]byte, error) {
+		if n == later {
+			select {}
+		}
+		return nil, nil
+	}),
+	"answers-wrongly-later": answer(func(n int64) ([]byte, error) {
+		if n == later {
+			return []byte("\x0a\x01x"), nil
 		}
 		return nil, nil
 	}),
@@ -114,11 +137,11 @@ func oddCatalog() (*functions.Catalog, error) {
 	return own.With(odd)
 }
 
-// oddJob installs odd functions and returns a host for them and a job without
-// cells.
-func oddJob(t *testing.T, names ...string) (*gem5bridge.Simulator, gem5bridge.Job) {
+// oddFolders installs odd functions and returns the folder of their descriptions
+// and that of what is installed.
+func oddFolders(t *testing.T, names ...string) (descriptions, root string) {
 	t.Helper()
-	descriptions, root := t.TempDir(), oddRoot(t)
+	descriptions, root = t.TempDir(), oddRoot(t)
 	for _, name := range names {
 		yaml := fmt.Sprintf(`name: %s
 summary: goes wrong
@@ -140,6 +163,14 @@ reply: {checker: empty}
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o700))
 		}
 	}
+	return descriptions, root
+}
+
+// oddJob installs odd functions and returns a host for them and a job without
+// cells.
+func oddJob(t *testing.T, names ...string) (*gem5bridge.Simulator, gem5bridge.Job) {
+	t.Helper()
+	descriptions, root := oddFolders(t, names...)
 	config := bridgetest.Plugin("host of odd functions")
 	config.Env = append(config.Env, oddVariable+"="+descriptions)
 	return connect(t, config), gem5bridge.Job{Setup: gem5bridge.Setup{Functions: root}, Seed: 1, Deadline: 10 * time.Second}
