@@ -94,6 +94,14 @@ bench: ## benchmarks: ratios within one run, see README
 coverage: ## count how often intervals hold the truth, and write the table anew (minutes)
 	$(GO) test ./cosim/experiment -run TestCoverageStudy -coverage-seeds 1000 -timeout 10h
 
+.PHONY: reality
+reality: build ## predict an open-loop load on this machine and compare; an otherwise idle machine, 7 minutes
+	$(BIN)/cosim reality
+
+.PHONY: reality-record
+reality-record: build ## the same, and write the table to cosim/reality/REALITY.md
+	$(BIN)/cosim reality --out cosim/reality/REALITY.md
+
 .PHONY: presubmit
 presubmit: lint test race ## what a change must pass
 

@@ -110,7 +110,7 @@ Results go to standard output, everything else to standard error.`,
 	flags.BoolVar(&a.json, "json", false, "print results as JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.runCommand(), a.sampleCommand(), a.jobsCommand(), a.killCommand(), a.autoscaleCommand(), a.reportCommand(), a.storeCommand(), a.imagesCommand(), a.doctorCommand(), a.versionCommand(), a.bridgeCommand())
-	root.AddCommand(a.compareCommand())
+	root.AddCommand(a.compareCommand(), a.realityCommand())
 	needVerb(root)
 	asUsage(root)
 	return root
