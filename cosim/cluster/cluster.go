@@ -28,6 +28,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 
 	"microcosm/cosim/des"
@@ -52,6 +53,7 @@ const (
 	eventNodeEnd
 	eventNodeRepair
 	eventNodeCores
+	eventLaunch  // the orchestrator's own
 	eventFlow    // a flow begins
 	eventRelease // an invocation of a flow arrives
 )
@@ -82,6 +84,7 @@ type Model struct {
 	handled     int64       // events
 	failure     error
 	control     ControlPlane // nil: the policies of Config decide
+	launcher    Orchestrator // nil: Placement decides, and the laws' stages follow
 	flows       flows
 }
 
@@ -110,6 +113,12 @@ func New(config Config) (*Model, error) {
 	m.recorder.init(m)
 	if config.NewControlPlane != nil {
 		m.control = config.NewControlPlane()
+	}
+	if config.NewOrchestrator != nil {
+		if m.evicts {
+			return nil, errors.New("cluster: a keep-alive that gives up sandboxes for memory needs a placement, not an orchestrator")
+		}
+		m.launcher = config.NewOrchestrator()
 	}
 	return m, nil
 }
@@ -145,6 +154,11 @@ func (m *Model) Run() (*Outcome, error) {
 
 // begin makes what exists before the first arrival.
 func (m *Model) begin() error {
+	if m.launcher != nil {
+		if err := m.launcher.Start(&Launcher{m}); err != nil {
+			return err
+		}
+	}
 	m.open()
 	if m.control != nil {
 		if err := m.control.Start(&Actuator{m}); err != nil {
@@ -196,6 +210,8 @@ func (m *Model) handle(e event) {
 		if m.invocations.at(e.ref).life == e.tag {
 			m.retry(e.ref)
 		}
+	case eventLaunch:
+		m.launcher.Handle(Signal{Kind: e.tag, Ref: e.ref})
 	case eventFlow:
 		m.beginFlow()
 	case eventRelease:

@@ -96,6 +96,9 @@ type Config struct {
 	// NewControlPlane makes what takes the place of Binding, the load balancers,
 	// the scalers and keep-alive in one run; nil for these.
 	NewControlPlane func() ControlPlane
+	// NewOrchestrator makes what takes the place of Placement and of the laws' cold
+	// starts in one run; nil for these.
+	NewOrchestrator func() Orchestrator
 
 	Horizon des.Time // arrivals end here
 	WarmUp  des.Time // invocations that arrive earlier are served but not recorded

@@ -18,6 +18,8 @@ type ControlPlane interface {
 	// Left is called when an invocation has left its sandbox: its slot is free, or
 	// given to the next that waited in the sandbox. The route is that of Enter.
 	Left(s *Sandbox, route int32)
+	// Placed is called when a sandbox that Add found no node for has got one.
+	Placed(s *Sandbox)
 	// Ready is called when a sandbox can serve.
 	Ready(s *Sandbox)
 	// Handle is called for a signal at its instant.
@@ -73,15 +75,12 @@ func (a *Actuator) Delay(id int32, d time.Duration) { a.m.invocations.at(id).way
 func (a *Actuator) Reject(_ *Function, id int32) { a.m.lose(id, LossRejected) }
 
 // Add starts a sandbox, one that is ready at once and has had its first call
-// where existing. It returns nil where no node has the memory.
-func (a *Actuator) Add(f *Function, existing bool) *Sandbox {
-	node := a.m.place(f)
-	if node < 0 {
-		a.m.recorder.unplaced++
-		return nil
-	}
-	return a.m.start(f, node, existing)
-}
+// where existing. It returns nil where no node is known yet: Placed follows, unless
+// the sandbox is withdrawn before.
+func (a *Actuator) Add(f *Function, existing bool) *Sandbox { return a.m.addSandbox(f, existing) }
+
+// Withdraw gives up a sandbox that was added and has not been placed.
+func (a *Actuator) Withdraw(f *Function) { a.m.withdraw(f) }
 
 // Remove ends a ready sandbox with nothing in it.
 func (a *Actuator) Remove(s *Sandbox) error {

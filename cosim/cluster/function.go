@@ -27,7 +27,7 @@ type Function struct {
 	all       Candidates // ready sandboxes
 	free      Candidates // ready sandboxes with a free slot
 	starting  int        // sandboxes being created or initialised
-	unplaced  int        // sandboxes wanted that found no memory
+	unplaced  int        // sandboxes wanted that have no node
 	keeper    keeper
 	arrivals  int64
 	inService int
@@ -110,15 +110,18 @@ func (m *Model) scale(f *Function) {
 
 // addSandbox places a new sandbox; one that finds no memory is counted and
 // placed when memory is freed. A sandbox made before time 0 is ready at once.
-func (m *Model) addSandbox(f *Function, beforeStart bool) {
+func (m *Model) addSandbox(f *Function, beforeStart bool) *Sandbox {
+	if m.launcher != nil {
+		return m.order(f, beforeStart)
+	}
 	node := m.place(f)
 	if node < 0 {
 		f.unplaced++
 		m.unplaced.push(int32(f.index))
 		m.recorder.unplaced++
-		return
+		return nil
 	}
-	m.start(f, node, beforeStart)
+	return m.start(f, node, beforeStart)
 }
 
 // place returns the node for a new sandbox of f, or -1.
@@ -132,6 +135,23 @@ func (m *Model) place(f *Function) int {
 
 // start makes a sandbox on a node.
 func (m *Model) start(f *Function, node int, beforeStart bool) *Sandbox {
+	s := m.settleIn(f, node, beforeStart)
+	if beforeStart {
+		return s
+	}
+	create, init, err := s.law.Startup(f.stage.Float64(), f.stage.Float64())
+	if err != nil {
+		m.failure = err
+		return s
+	}
+	s.startup = create + init
+	m.events.Schedule(m.events.Now().Add(s.startup), event{kind: eventSandboxReady, ref: s.id, tag: s.life})
+	return s
+}
+
+// settleIn puts a new sandbox on a node, where it is ready at once or still to be
+// started.
+func (m *Model) settleIn(f *Function, node int, beforeStart bool) *Sandbox {
 	s := m.newSandbox(f, m.nodes[node])
 	m.recorder.sandboxes(m, 1)
 	if beforeStart {
@@ -141,13 +161,6 @@ func (m *Model) start(f *Function, node int, beforeStart bool) *Sandbox {
 	}
 	f.starting++
 	f.created++
-	create, init, err := s.law.Startup(f.stage.Float64(), f.stage.Float64())
-	if err != nil {
-		m.failure = err
-		return s
-	}
-	s.startup = create + init
-	m.events.Schedule(m.events.Now().Add(s.startup), event{kind: eventSandboxReady, ref: s.id, tag: s.life})
 	return s
 }
 

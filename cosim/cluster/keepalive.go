@@ -194,15 +194,25 @@ func (m *Model) discard(s *Sandbox) {
 
 // drop takes a sandbox away that is no candidate.
 func (m *Model) drop(s *Sandbox) {
+	if m.launcher != nil {
+		m.launcher.Gone(s)
+	}
 	m.dropSandbox(s)
 	m.recorder.sandboxes(m, -1)
 }
 
-// placeWaiting tries once more to place each sandbox that found no node.
+// placeWaiting tries once more to place each sandbox that found no node and was
+// not withdrawn since.
 func (m *Model) placeWaiting() {
 	for range m.unplaced.len() {
 		index, _ := m.unplaced.pop()
-		m.functions[index].unplaced--
-		m.addSandbox(m.functions[index], false)
+		f := m.functions[index]
+		if f.unplaced == 0 {
+			continue
+		}
+		f.unplaced--
+		if s := m.addSandbox(f, false); s != nil && m.control != nil {
+			m.control.Placed(s)
+		}
 	}
 }

@@ -85,6 +85,9 @@ func (n *Node) Waiting() int {
 // Cores returns the number of cores that the node has now.
 func (n *Node) Cores() int { return n.online }
 
+// AllCores returns the number of cores of the node when it has all of them.
+func (n *Node) AllCores() int { return len(n.cores) }
+
 // FreeMiB returns the memory that is left, and false where it is unlimited.
 func (n *Node) FreeMiB() (free int, limited bool) {
 	return n.config.MemoryMiB - n.memory, n.config.MemoryMiB > 0

@@ -71,6 +71,7 @@ func (m *Model) boot(n *Node) {
 	r := &n.config.Reliability
 	n.up, n.draining = true, false
 	n.life++
+	defer m.nodeChanged(n)
 	cores := n.config.Cores
 	if steps := r.Schedule.Steps; len(steps) > 0 {
 		n.step = 0
@@ -136,6 +137,7 @@ func (m *Model) change(kind eventKind, n *Node, life int32) {
 // drain lets a node finish what it has and gives it nothing more.
 func (m *Model) drain(n *Node) {
 	n.draining = true
+	m.nodeChanged(n)
 	var homeless []int32
 	affected := map[*Function]bool{}
 	for _, s := range slices.Clone(n.residents) {
@@ -175,6 +177,7 @@ func (m *Model) end(n *Node) {
 		}
 	}
 	m.halt(n)
+	n.up = false
 	affected := map[*Function]bool{}
 	for _, s := range slices.Clone(n.residents) {
 		affected[s.function] = true
@@ -186,8 +189,8 @@ func (m *Model) end(n *Node) {
 			m.drop(s)
 		}
 	}
-	n.up = false
 	n.life++
+	m.nodeChanged(n)
 	for _, id := range bound {
 		inv := m.invocations.at(id)
 		inv.sandbox = nil

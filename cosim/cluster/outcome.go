@@ -45,6 +45,12 @@ type Outcome struct {
 	Created                int64 // sandboxes made after time 0
 	Evicted                int64 // idle sandboxes given up for memory
 
+	// Starts holds how long the stages of cold starts took that ended after the
+	// warm-up; nil where nobody tells. Only an orchestrator does.
+	Starts     [Stages]*metrics.Histogram
+	Pulls      int64 // images that nodes began to pull
+	Downloaded int64 // bytes of layers
+
 	// Censuses of the states in which invocations started, in the order of
 	// Config.Functions; nil unless Config.Census.
 	Censuses []*Census
@@ -98,6 +104,9 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Evicted:      r.evicted,
 		ColdStarts:   r.coldStarts,
 		PreWarmed:    r.preWarmed,
+		Starts:       r.stages,
+		Pulls:        r.pulls,
+		Downloaded:   r.downloaded,
 		End:          now,
 	}
 	observed := float64(o.Observed)

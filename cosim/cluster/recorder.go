@@ -154,6 +154,9 @@ type recorder struct {
 	cancelled    int64
 	ended        int64 // nodes
 	preempted    int64
+	pulls        int64
+	downloaded   int64 // bytes
+	stages       [Stages]*metrics.Histogram
 }
 
 type functionRecord struct {

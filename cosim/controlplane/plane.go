@@ -42,7 +42,6 @@ type Plane struct {
 	a          *cluster.Actuator
 	revisions  []*revision
 	pods       []*pod // by the sandbox's ID
-	pending    []int32
 }
 
 // Signals.
@@ -100,6 +99,13 @@ func (p *Plane) Left(s *cluster.Sandbox, route int32) {
 	}
 }
 
+// Placed implements cluster.ControlPlane.
+func (p *Plane) Placed(s *cluster.Sandbox) {
+	r := p.revisions[s.Function().Index()]
+	r.unplaced--
+	r.newPod(s)
+}
+
 // Ready implements cluster.ControlPlane.
 func (p *Plane) Ready(s *cluster.Sandbox) { p.pods[s.ID()].becomeReady() }
 
@@ -120,22 +126,12 @@ func (p *Plane) Handle(s cluster.Signal) {
 	}
 }
 
-// remove frees a pod's sandbox, and with it memory for pods that wait for it.
+// remove frees a pod's sandbox, and with it its place on a node.
 func (p *Plane) remove(d *pod) {
 	d.revision.terminating--
 	p.pods[d.sandbox.ID()] = nil
 	if err := p.a.Remove(d.sandbox); err != nil {
 		p.a.Fail(err)
-		return
-	}
-	waiting := p.pending
-	p.pending = nil
-	for _, index := range waiting {
-		r := p.revisions[index]
-		if r.unplaced > 0 {
-			r.unplaced--
-			r.addPod()
-		}
 	}
 }
 

@@ -37,18 +37,13 @@ func (r *revision) newPod(s *cluster.Sandbox) *pod {
 	return d
 }
 
-// addPod starts a pod, or has it wait for memory.
+// addPod starts a pod, or has it wait for a node.
 func (r *revision) addPod() {
 	if s := r.plane.a.Add(r.function, false); s != nil {
 		r.newPod(s)
 	} else {
-		r.wait()
+		r.unplaced++
 	}
-}
-
-func (r *revision) wait() {
-	r.unplaced++
-	r.plane.pending = append(r.plane.pending, r.index)
 }
 
 // becomeReady puts a pod behind its service; the activators use it after the next
@@ -88,9 +83,9 @@ func (r *revision) resize(want int32) {
 	if excess <= 0 {
 		return
 	}
-	if waiting := min(excess, r.unplaced); waiting > 0 {
-		r.unplaced -= waiting
-		excess -= waiting
+	for ; excess > 0 && r.unplaced > 0; excess-- {
+		r.unplaced--
+		r.plane.a.Withdraw(r.function)
 	}
 	if excess > 0 {
 		r.terminate(r.victims()[:excess])

@@ -28,7 +28,7 @@ type revision struct {
 	pods        []*pod // that do not terminate, by age
 	ready       []*pod // of these, the ready ones
 	proved      []*pod // of these, those the activators have probed
-	unplaced    int    // pods for which no node has the memory
+	unplaced    int    // pods that have no node yet
 	terminating int
 	inside      int   // requests in the system
 	arrived     int64 // requests so far
@@ -105,7 +105,7 @@ func (r *revision) begin() {
 	for range r.replicas {
 		s := r.plane.a.Add(r.function, true)
 		if s == nil {
-			r.wait()
+			r.unplaced++
 			continue
 		}
 		d := r.newPod(s)
