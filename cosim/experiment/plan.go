@@ -11,6 +11,7 @@ import (
 
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/controlplane"
+	"microcosm/cosim/controlplane/kubernetes"
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
 	"microcosm/cosim/policy"
@@ -38,6 +39,7 @@ type plan struct {
 	demand     *scenario.Demand
 	template   cluster.Config          // without arrivals and streams
 	revisions  []controlplane.Revision // of the functions, where Knative is the control plane
+	kubernetes *kubernetes.Config      // nil without
 	measured   Measured                // nil where nothing is measured
 	given      bool                    // some service time is a given law
 	traced     bool                    // some service time is a trace's own duration
@@ -110,6 +112,12 @@ func (p *plan) build(ctx context.Context) error {
 			}
 		}
 		p.template.Functions = append(p.template.Functions, function)
+	}
+	if c.Orchestrator == "kubernetes" {
+		k, err := p.scenario.Kubernetes(p.demand)
+		if p.kubernetes = &k; err != nil {
+			mistakes = append(mistakes, err)
+		}
 	}
 	return joinDistinct(mistakes)
 }
@@ -255,6 +263,11 @@ func (p *plan) simulate(ctx context.Context, seed uint64, change func(*cluster.C
 			return controlplane.New(controlplane.Config{Revisions: p.revisions, Activators: p.scenario.Cluster.Knative.Activators, Random: c.Random})
 		}
 	}
+	if p.kubernetes != nil {
+		k := *p.kubernetes
+		k.Random = c.Random
+		c.NewOrchestrator = func() cluster.Orchestrator { return kubernetes.New(k) }
+	}
 	c.Stop = func() error { return context.Cause(ctx) }
 	change(&c)
 	model, err := cluster.New(c)
@@ -390,9 +403,30 @@ func (p *plan) notes(o outcomes) []string {
 	notes = append(notes, p.warmUpNotes(o)...)
 	notes = append(notes, p.sampleNotes(interpolated > 0)...)
 	if unplaced > 0 {
-		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no memory and had to wait", unplaced))
+		notes = append(notes, fmt.Sprintf("%d times a new sandbox found no %s and had to wait", unplaced, p.scarce()))
 	}
-	return append(notes, outages(o)...)
+	return append(append(notes, outages(o)...), pulls(o)...)
+}
+
+// scarce names what a sandbox that has to wait lacks.
+func (p *plan) scarce() string {
+	if p.kubernetes != nil {
+		return "node"
+	}
+	return "memory"
+}
+
+// pulls says what nodes got from the registry.
+func pulls(o outcomes) (notes []string) {
+	var images, bytes int64
+	for _, one := range o {
+		images += one.Pulls
+		bytes += one.Downloaded
+	}
+	if images > 0 {
+		notes = append(notes, fmt.Sprintf("nodes pulled %d images, %.4g GiB of layers", images, float64(bytes)/(1<<30)))
+	}
+	return notes
 }
 
 // outages says what was lost with nodes and cores, and to hedging.

@@ -48,6 +48,7 @@ type Run struct {
 	Conditions  []Marginal      `json:"conditions,omitempty"`
 	Workflows   []Marginal      `json:"workflows,omitempty"` // whole flows
 	Steps       []Marginal      `json:"steps,omitempty"`     // of workflows
+	Starts      []Marginal      `json:"starts,omitempty"`    // cold starts by stage; an invocation is a sandbox here
 	Curves      []Curve         `json:"curves"`
 	Timeline    Timeline        `json:"timeline"`
 	// Resampling says how the uncertainty of measured service times was carried

@@ -58,6 +58,7 @@ func summarize(o outcomes, level float64, unstable string, terminating bool) Run
 		return cluster.Class(i).String(), x.Classes[i]
 	})
 	r.Workflows, r.Steps = workflows(o, level)
+	r.Starts = starts(o, level)
 	r.Curves = curves(all)
 	r.Timeline = timeline(o)
 	if unstable != "" {
@@ -75,7 +76,7 @@ func (r *Run) withdraw(reason string) {
 		}
 	}
 	withdraw(r.Metrics)
-	for _, group := range [][]Marginal{r.Functions, r.Nodes, r.Conditions, r.Workflows, r.Steps} {
+	for _, group := range [][]Marginal{r.Functions, r.Nodes, r.Conditions, r.Workflows, r.Steps, r.Starts} {
 		for i := range group {
 			withdraw(group[i].Metrics)
 		}

@@ -35,8 +35,16 @@ func (w *writer) structure(path, indent string, v reflect.Value) {
 		if slices.Contains(w.skip, c) || !shown(v, fields, f, value) {
 			continue
 		}
-		w.out.WriteString(indent + f.key + ":")
+		start := w.out.Len()
+		head := indent + f.key + ":"
+		w.out.WriteString(head)
 		w.value(c, indent, f, value)
+		if w.out.Len() == start+len(head+"\n") { // nothing is below
+			w.out.Truncate(start)
+			if value.Kind() == reflect.Pointer { // but it stands there, and overrides something
+				w.out.WriteString(head + " {}\n")
+			}
+		}
 	}
 }
 

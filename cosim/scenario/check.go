@@ -261,6 +261,7 @@ func (s *Scenario) check(r *reader, p place) {
 	s.checkMeasured(r, p)
 	s.checkPlatforms(r, p)
 	s.checkMemory(r, p)
+	s.checkOrchestration(r, p)
 	s.checkFactors(r, p)
 }
 

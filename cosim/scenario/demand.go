@@ -38,6 +38,9 @@ type DemandFunction struct {
 	Traced   bool     // every arrival brings its duration; a measured function adds its penalty only
 	Unmapped string   // why no measured function stands for a trace's; empty otherwise
 
+	Group       string // the workload's function that it is a copy of; empty for a trace's
+	Pod         Pod
+	Resources   Resources
 	Concurrency int
 	QueueLimit  int // cluster.Unlimited without
 	Memory      MiB // of one sandbox
@@ -93,7 +96,7 @@ func (s *Scenario) base(name string) DemandFunction {
 	c := s.Cluster
 	return DemandFunction{
 		Name: name, Concurrency: c.Concurrency, QueueLimit: c.QueueLimit, Memory: defaultMemory,
-		Scaling: c.Scaling, KeepAlive: c.KeepAlive.With,
+		Scaling: c.Scaling, KeepAlive: c.KeepAlive.With, Pod: c.Kubernetes.Pod, Resources: c.Resources,
 	}
 }
 
@@ -102,23 +105,34 @@ func (s *Scenario) demandFunction(f Function, name string, horizon des.Time) Dem
 	d := s.base(name)
 	arrivals := f.Arrivals.Description().Function(name, horizon)
 	d.Arrivals, d.ExpectedInvocations = arrivals.Source, arrivals.ExpectedInvocations
-	d.Service = f.Service
+	d.Service, d.Group = f.Service, f.Name
 	if f.Service == nil {
 		d.Measured, d.Input = f.Measured()
-		if known, err := s.origin.catalog.lookup(d.Measured); err == nil && known.MemoryMiB > 0 {
-			d.Memory = MiB(known.MemoryMiB)
-		}
 	}
+	d.Memory = s.demandMemory(&f)
+	override(&d.Pod, f.Pod)
+	override(&d.Resources, f.Resources)
 	override(&d.Concurrency, f.Concurrency)
 	override(&d.QueueLimit, f.QueueLimit)
 	override(&d.Scaling, f.Scaling)
 	if f.KeepAlive != nil {
 		d.KeepAlive = f.KeepAlive.With
 	}
-	if f.Memory > 0 {
-		d.Memory = f.Memory
-	}
 	return d
+}
+
+// demandMemory returns the memory of one sandbox of a function.
+func (s *Scenario) demandMemory(f *Function) MiB {
+	if f.Memory > 0 {
+		return f.Memory
+	}
+	if f.Service == nil {
+		name, _ := f.Measured()
+		if known, err := s.origin.catalog.lookup(name); err == nil && known.MemoryMiB > 0 {
+			return MiB(known.MemoryMiB)
+		}
+	}
+	return defaultMemory
 }
 
 func override[T any](value, with *T) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func drawScenario(t *rapid.T) *Scenario {
 		w.Duration = time.Duration(rapid.Int64Range(1e9, 1e15).Draw(t, "duration"))
 	}
 	w.Workflows = rapid.SampledFrom([][]Workflow{nil, drawnWorkflows()}).Draw(t, "workflows")
+	drawKubernetes(t, s)
 	w.WarmUp = rapid.SampledFrom([]WarmUp{{}, {Time: 7 * time.Millisecond}, {Share: 0.07}, {Share: 0.29}}).Draw(t, "warm-up")
 	s.Fidelity.Platform = "skylake-x86"
 	s.Fidelity.Model.Shares = nil
@@ -95,6 +97,53 @@ func drawKnative(t *rapid.T, c *Cluster) {
 	c.Binding, c.SandboxChoice, c.QueueLimit = cluster.BindLate, policy.MostRecent, cluster.Unlimited
 	c.LoadBalancing, c.KeepAlive = standard.LoadBalancing, standard.KeepAlive
 	c.Scaling = Scaling{Kind: "concurrency", Max: cluster.Unlimited}
+}
+
+// drawKubernetes leaves placement, or sets Kubernetes up with every key.
+func drawKubernetes(t *rapid.T, s *Scenario) {
+	c := &s.Cluster
+	chosen := rapid.IntRange(0, 3).Draw(t, "kubernetes") == 0
+	pod := Pod{
+		Image: "app", NodeSelector: []string{"disk=ssd", "!gpu", "zone in (a, b)"}, Tolerations: []string{"a=b:NoSchedule", "*"},
+		NodeAffinity: []NodePreference{{Weight: 7, Match: []string{"x"}}},
+		PodAffinity:  []PodAffinity{{Functions: []string{s.Workload.Functions[0].Name}, Topology: "zone", Kind: "anti-affinity", Weight: 3}},
+		Spread:       []PodSpread{{Topology: "zone", MaxSkew: 2, When: "schedule-anyway"}},
+	}
+	for i := range c.Nodes {
+		g := &c.Nodes[i]
+		g.Labels, g.Taints, g.Images = nil, nil, nil
+		if chosen {
+			g.Labels, g.Taints, g.Images = []string{"zone=a", "x="}, []string{"k:PreferNoSchedule"}, []string{"app"}
+		}
+	}
+	for i := range s.Workload.Functions {
+		f := &s.Workload.Functions[i]
+		if f.Resources != nil {
+			f.Resources.MemoryRequest = 0
+		}
+		switch {
+		case !chosen:
+			f.Pod = nil
+		case f.Pod != nil:
+			*f.Pod = pod
+		}
+		if f.KeepAlive != nil && chosen && evicts(f.KeepAlive.With) {
+			f.KeepAlive = nil
+		}
+	}
+	if !chosen {
+		c.Orchestrator, c.Kubernetes = "", Kubernetes{}
+		return
+	}
+	c.Orchestrator = "kubernetes"
+	c.Kubernetes.Scheduler.MaxBackoff += c.Kubernetes.Scheduler.InitialBackoff
+	c.Kubernetes.Kubelet.MaxPullBackoff += c.Kubernetes.Kubelet.PullBackoff
+	c.Kubernetes.Images = []Image{{Name: "app", Layers: []Layer{{Name: "base", Size: 40}, {Name: "code", Size: 3, Own: true}}}}
+	c.Kubernetes.Pod = pod
+	c.Placement = Policy[cluster.Placement]{Name: "spread", With: policy.Placements()["spread"]}
+	if evicts(c.KeepAlive.With) {
+		c.KeepAlive = Policy[policy.Keeping]{Name: "fixed", With: policy.FixedTime{For: 10 * time.Minute}}
+	}
 }
 
 // drawnWorkflows use every key of a workflow; a drawn graph would rarely be one.
@@ -225,7 +274,12 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(rapid.Int64Range(1000, 1e18).Draw(t, path))
 	default:
-		v.SetInt(rapid.Int64Range(1, 1000).Draw(t, path))
+		_, high, _ := strings.Cut(f.bounds, "..")
+		most, err := strconv.ParseInt(high, 10, 64)
+		if err != nil {
+			most = 1000
+		}
+		v.SetInt(rapid.Int64Range(1, min(1000, most)).Draw(t, path))
 	}
 }
 

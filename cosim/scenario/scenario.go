@@ -38,6 +38,10 @@ type Cluster struct {
 	ControlPlane string `yaml:"controlplane" words:"knative"`
 	// Knative is how Knative is set up.
 	Knative Knative `yaml:"knative" only:"controlplane=knative"`
+	// Orchestrator is kubernetes where the sandboxes are pods of a Kubernetes cluster, whose scheduler decides instead of placement, and whose kubelets and image pulls precede the stages of cold-start.
+	Orchestrator string `yaml:"orchestrator" words:"kubernetes"`
+	// Kubernetes is how Kubernetes is set up.
+	Kubernetes Kubernetes `yaml:"kubernetes" only:"orchestrator=kubernetes"`
 	// Discipline is how the cores of a node are shared.
 	Discipline cluster.Discipline `yaml:"discipline" default:"fcfs"`
 	// CoreChoice is which core of its node an invocation runs on.
@@ -64,6 +68,8 @@ type Cluster struct {
 	Concurrency int `yaml:"concurrency" default:"1" range:"1..1000000"`
 	// QueueLimit is how many invocations may wait in one queue.
 	QueueLimit int `yaml:"queue-limit" default:"unlimited" also:"unlimited" range:"0..1000000000"`
+	// Resources are what a sandbox requests.
+	Resources Resources `yaml:"resources"`
 	// ColdStart is what a new sandbox takes before its first call.
 	ColdStart ColdStart `yaml:"cold-start"`
 }
@@ -80,6 +86,12 @@ type NodeGroup struct {
 	Memory MiB `yaml:"memory" range:"1MiB.."`
 	// Platform of each node; fidelity.platform unless given.
 	Platform string `yaml:"platform"`
+	// Labels of each node, such as disk=ssd or topology.kubernetes.io/zone=a.
+	Labels []string `yaml:"labels"`
+	// Taints of each node, such as dedicated=batch:NoSchedule.
+	Taints []string `yaml:"taints"`
+	// Images are those of kubernetes.images that each node has from the beginning.
+	Images []string `yaml:"images"`
 	// CoreSchedule is a file of how many of the cores each node has over its life: CSV with the columns seconds and cores, which repeats.
 	CoreSchedule string `yaml:"core-schedule" file:"read"`
 	// Stagger is how much further in the schedule each node of the group begins than the one before.

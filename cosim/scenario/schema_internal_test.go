@@ -145,6 +145,8 @@ func (g generator) value(f field) *jsonschema.Schema {
 		return text(`^[0-9.eE+-]+/(s|sec|min|h|d)$`, "100/s", "5/min")
 	case reflect.TypeFor[MiB]():
 		return text(`^[0-9.]+(MiB|GiB|TiB)$`, "200MiB", "16GiB")
+	case reflect.TypeFor[CPU]():
+		return either(text(`^[0-9.]+m?$`, "250m"), &jsonschema.Schema{Type: "number", Minimum: "0"})
 	case reflect.TypeFor[Bytes]():
 		return text(`^[0-9.]+([KMG]iB|[kMG]?B)$`, "64KiB", "1.5MB")
 	case reflect.TypeFor[Bandwidth]():

@@ -48,6 +48,10 @@ type Function struct {
 	QueueLimit *int `yaml:"queue-limit" also:"unlimited" range:"0..1000000000"`
 	// Memory of one sandbox; the catalog's unless given, 128MiB with a given law.
 	Memory MiB `yaml:"memory" range:"1MiB.."`
+	// Resources overrides cluster.resources.
+	Resources *Resources `yaml:"resources"`
+	// Pod overrides cluster.kubernetes.pod.
+	Pod *Pod `yaml:"pod"`
 	// Scaling overrides cluster.scaling.
 	Scaling *Scaling `yaml:"scaling"`
 	// KeepAlive overrides cluster.keep-alive.

@@ -41,7 +41,7 @@ type page struct {
 	ConditionLegend                      []legendEntry
 	NoEffect, Undrawn, Unbalanced, Notes []string
 	Conditions, Functions, Nodes         []*pageTable
-	Workflows, Steps                     []*pageTable
+	Workflows, Steps, Starts             []*pageTable
 	FunctionsCut, NodesCut               string
 	Reasons                              []numbered
 	Provenance, Glossary                 []entry
@@ -148,6 +148,7 @@ func sections(p *page) []section {
 	add(p.Distributions != nil, "distributions", "Distributions")
 	add(p.Timelines != nil, "time", "Over time")
 	add(p.Workflows != nil, "workflows", "Workflows")
+	add(p.Starts != nil, "starts", "Cold starts")
 	add(p.Conditions != nil, "conditions", "Conditions")
 	add(p.Functions != nil, "functions", "Functions")
 	add(p.Nodes != nil, "nodes", "Nodes")

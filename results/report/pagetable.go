@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"image/color"
 	"strconv"
+
+	"microcosm/cosim/cluster"
 )
 
 // pageTable is a table as the template shows it.
@@ -84,6 +86,7 @@ func (b *builder) marginalSections(p *page) {
 	flows := []string{"latency_mean", "latency_p50", "latency_p99", "critical_service_mean", "critical_waiting_mean", "critical_transfer_mean", "failed_share"}
 	p.Workflows = b.marginals(cross(runs, byWorkflow, limit(len(runs), len(flows))), byWorkflow, flows, false)
 	p.Steps = b.marginals(cross(runs, byStep, limit(len(runs), 2)), byStep, []string{"critical_share"}, true)
+	p.Starts = b.marginals(cross(runs, byStart, cluster.Stages), byStart, []string{"took_mean", "took_p50", "took_p95", "took_p99"}, false)
 	x := cross(runs, byCondition, limit(1, 1))
 	p.Conditions = b.marginals(x, byCondition, []string{"service_mean"}, true)
 	f, ok, err := shareBars(runs, x)

@@ -156,6 +156,10 @@ var (
 		scope: "workflow", title: "Workflows", brief: []string{"latency_mean", "latency_p99", "critical_waiting_mean"},
 		of: func(r *experiment.Run) []experiment.Marginal { return r.Workflows },
 	}
+	byStart = kind{ // an invocation is a sandbox here
+		scope: "stage", title: "Cold starts by stage", brief: []string{"took_mean", "took_p50", "took_p99"},
+		of: func(r *experiment.Run) []experiment.Marginal { return r.Starts },
+	}
 	byStep = kind{ // its share is that of the flows that invoke it
 		scope: "step", title: "Steps of workflows", share: true, brief: []string{"critical_share"},
 		of: func(r *experiment.Run) []experiment.Marginal { return r.Steps },

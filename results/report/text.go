@@ -48,7 +48,7 @@ func Text(w io.Writer, r *experiment.Result, o TextOptions) error {
 	}
 	p.uncertainty(r, o.All)
 	p.effects(r, o.All)
-	for _, k := range []kind{byWorkflow, byStep, byCondition, byFunction, byNode} {
+	for _, k := range []kind{byWorkflow, byStep, byStart, byCondition, byFunction, byNode} {
 		if k.scope == byNode.scope && !o.All {
 			continue
 		}

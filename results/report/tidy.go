@@ -92,7 +92,7 @@ func observe(run *experiment.Run, factors int, yield func(observation) bool) boo
 			return false
 		}
 	}
-	for _, k := range []kind{byFunction, byNode, byCondition, byWorkflow, byStep} {
+	for _, k := range []kind{byFunction, byNode, byCondition, byWorkflow, byStep, byStart} {
 		for _, m := range k.of(run) {
 			part := observation{run: run.Name, levels: levels, scope: k.scope, name: m.Name}
 			if !yield(part.counted("invocations", m.Invocations)) ||
