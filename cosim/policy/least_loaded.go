@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"microcosm/cosim/cluster"
@@ -37,8 +38,11 @@ func (b leastLoaded) Choose(c *cluster.Candidates, _ *rand.Rand) *cluster.Sandbo
 }
 
 // pressure is how many invocations a sandbox's node has per core, waiting ones
-// included.
+// included; a node that has no core now is under more than any other.
 func pressure(s *cluster.Sandbox) float64 {
 	n := s.Node()
+	if n.Cores() == 0 {
+		return math.Inf(1)
+	}
 	return float64(n.Busy()+n.Waiting()) / float64(n.Cores())
 }

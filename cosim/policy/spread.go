@@ -6,17 +6,24 @@ import (
 	"microcosm/cosim/cluster"
 )
 
-// spread takes the node with the fewest sandboxes per core.
+// spread takes the node with the fewest sandboxes per core, one that has no core
+// now only where no other has room.
 type spread struct{}
 
 // Choose implements cluster.Placement.
 func (spread) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
 	best := -1
 	for i, n := range nodes {
-		// a/b < c/d as a·d < c·b: exact.
-		if n.Fits(f.MemoryMiB()) && (best < 0 || n.Sandboxes()*nodes[best].Cores() < nodes[best].Sandboxes()*n.Cores()) {
+		if n.Fits(f.MemoryMiB()) && (best < 0 || sparser(n, nodes[best])) {
 			best = i
 		}
 	}
 	return best
+}
+
+func sparser(a, b *cluster.Node) bool {
+	if a.Cores() == 0 || b.Cores() == 0 {
+		return a.Cores() > 0
+	}
+	return a.Sandboxes()*b.Cores() < b.Sandboxes()*a.Cores() // a/b < c/d as a·d < c·b: exact
 }
