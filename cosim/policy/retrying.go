@@ -50,7 +50,7 @@ func (p Backoff) Again(attempt int, why cluster.Loss, random *rand.Rand) (time.D
 	if attempt >= p.Attempts || why == cluster.LossRejected && !p.Rejected {
 		return 0, false
 	}
-	delay := min(float64(p.Cap), float64(p.Base)*math.Exp2(float64(attempt-1)))
+	delay := min(float64(p.Cap), math.Ldexp(float64(p.Base), attempt-1))
 	if p.Jitter {
 		delay *= random.Float64()
 	}
