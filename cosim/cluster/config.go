@@ -195,21 +195,36 @@ func (c *Config) Check() error {
 		}
 		largest = max(largest, n.MemoryMiB)
 	}
+	named := map[string]bool{}
 	for _, f := range c.Functions {
 		mistakes = append(mistakes, f.check(c.Nodes, largest)...)
+		if named[f.Name] {
+			wrong("function %s: another function has this name, and with it the same luck", f.Name)
+		}
+		named[f.Name] = true
 	}
 	if c.NewControlPlane != nil {
 		mistakes = append(mistakes, c.checkControlled()...)
 	}
-	switch {
-	case c.Discipline == DisciplineInvalid || c.CoreChoice == CoreInvalid || c.Binding == BindingInvalid:
+	return errors.Join(append(mistakes, c.checkRun()...)...)
+}
+
+// checkRun reports what is wrong with the run as a whole.
+func (c *Config) checkRun() (mistakes []error) {
+	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if c.Discipline == DisciplineInvalid || c.CoreChoice == CoreInvalid || c.Binding == BindingInvalid {
 		wrong("discipline, core choice and binding must be chosen")
-	case c.NewBalancer == nil || c.Placement == nil || c.Random == nil:
+	}
+	if c.NewBalancer == nil || c.Placement == nil || c.Random == nil {
 		wrong("load balancer, placement and random streams must be given")
-	case c.Horizon <= 0 || c.WarmUp < 0 || c.WarmUp >= c.Horizon:
+	}
+	if c.Horizon <= 0 || c.WarmUp < 0 || c.WarmUp >= c.Horizon {
 		wrong("the horizon must be positive and the warm-up shorter, not %v and %v", c.Horizon, c.WarmUp)
 	}
-	return errors.Join(mistakes...)
+	if c.Drain < 0 || c.Buckets < 0 {
+		wrong("drain and buckets must not be negative, not %v and %d", c.Drain, c.Buckets)
+	}
+	return mistakes
 }
 
 // checkControlled reports what is not simulated under a control plane.

@@ -26,6 +26,9 @@ func TestEveryMistakeOfAConfigurationIsNamed(t *testing.T) {
 		{"a sandbox of negative size", func(c *cluster.Config) { c.Functions[0].MemoryMiB = -5 }, "function f: a sandbox of -5 MiB fits on no node"},
 		{"a queue limit below unlimited", func(c *cluster.Config) { c.Functions[0].QueueLimit = -2 }, "function f: queue limit must be unlimited or at least 0, not -2"},
 		{"a platform that was not measured", func(c *cluster.Config) { c.Nodes[0].Platform = "q" }, "function f: no service times on platform q"},
+		{"a negative drain", func(c *cluster.Config) { c.Drain = -1 }, "drain and buckets must not be negative"},
+		{"no placement", func(c *cluster.Config) { c.Placement = nil }, "must be given"},
+		{"no time", func(c *cluster.Config) { c.Horizon = 0 }, "the horizon must be positive"},
 		{"no discipline", func(c *cluster.Config) { c.Discipline = cluster.DisciplineInvalid }, "discipline, core choice and binding must be chosen"},
 	}
 	for _, b := range breakings {
@@ -62,6 +65,8 @@ func TestMistakesOfAWholeConfiguration(t *testing.T) {
 		"no random streams":        {func(c *cluster.Config) { c.Random = nil }, "must be given"},
 		"no time":                  {func(c *cluster.Config) { c.Horizon = 0 }, "the horizon must be positive"},
 		"all of it warm-up":        {func(c *cluster.Config) { c.WarmUp = c.Horizon }, "the warm-up shorter"},
+		"two functions of a name":  {func(c *cluster.Config) { c.Functions = append(c.Functions, c.Functions[0]) }, "function f: another function has this name"},
+		"negative buckets":         {func(c *cluster.Config) { c.Buckets = -1 }, "drain and buckets must not be negative, not 1h0m0s and -1"},
 		"a negative warm-up":       {func(c *cluster.Config) { c.WarmUp = -1 }, "the warm-up shorter"},
 		"more memory than any has": {func(c *cluster.Config) { c.Nodes[0].MemoryMiB, c.Functions[0].MemoryMiB = 100, 101 }, "a sandbox of 101 MiB fits on no node"},
 	} {
