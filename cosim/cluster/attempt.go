@@ -117,7 +117,7 @@ func (m *Model) lose(id int32, why Loss) {
 	f, last := inv.function, *inv
 	m.invocations.put(id)
 	f.inSystem--
-	m.recorder.gaveUp(m, f, why)
+	m.recorder.gaveUp(m, &last, why)
 	m.endOfStep(&last, false)
 }
 

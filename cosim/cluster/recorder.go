@@ -209,11 +209,12 @@ func (r *recorder) arrived(m *Model, f *Function) {
 }
 
 // gaveUp counts a request that ends without an answer.
-func (r *recorder) gaveUp(m *Model, f *Function, why Loss) {
+func (r *recorder) gaveUp(m *Model, inv *invocation, why Loss) {
+	f := inv.function
 	if why == LossRejected {
 		r.account.Rejected++
 		f.record.account.Rejected++
-		if m.events.Now() >= r.span.warmUp {
+		if inv.arrived >= r.span.warmUp {
 			r.rejections++
 		}
 	} else {
