@@ -16,8 +16,8 @@ type keeper struct {
 	preWarmer PreWarmer
 	evictor   Evictor
 
-	preWarmAt      des.Time // 0: not wanted
-	preWarmPending bool     // an event is
+	preWarmAt    des.Time // 0: not wanted
+	preWarmEvent des.Time // of the earliest one pending; 0: none is
 }
 
 func newKeeper(k KeepAlive) keeper {
@@ -28,8 +28,8 @@ func newKeeper(k KeepAlive) keeper {
 	return kept
 }
 
-// retire starts the keep-alive of an idle sandbox. One event per sandbox is
-// pending at most: it is moved lazily, when it happens.
+// retire starts the keep-alive of an idle sandbox. One event per sandbox counts:
+// the earliest one pending, which is moved lazily, when it happens.
 func (m *Model) retire(s *Sandbox) {
 	k := &s.function.keeper
 	if k.keepAlive == nil {
@@ -70,6 +70,9 @@ func (m *Model) scheduleExpiry(s *Sandbox) {
 // expire reviews a sandbox that nobody has used in the time its keep-alive gave
 // it, unless it is one of the minimum.
 func (m *Model) expire(s *Sandbox) {
+	if !s.expiryPending || s.expiryEvent != m.events.Now() {
+		return // an earlier one took its place
+	}
 	s.expiryPending = false
 	f := s.function
 	switch {
@@ -94,22 +97,28 @@ func (m *Model) planPreWarm(f *Function, after time.Duration) {
 		return
 	}
 	k.preWarmAt = m.events.Now().Add(after)
-	if !k.preWarmPending {
-		k.preWarmPending = true
-		m.events.Schedule(k.preWarmAt, event{kind: eventPreWarm, ref: int32(f.index)})
+	if k.preWarmEvent == 0 || k.preWarmAt < k.preWarmEvent {
+		m.schedulePreWarm(f)
 	}
+}
+
+func (m *Model) schedulePreWarm(f *Function) {
+	f.keeper.preWarmEvent = f.keeper.preWarmAt
+	m.events.Schedule(f.keeper.preWarmAt, event{kind: eventPreWarm, ref: int32(f.index)})
 }
 
 // preWarm starts a sandbox for a function that has none and is expected to be
 // called.
 func (m *Model) preWarm(f *Function) {
 	k := &f.keeper
-	k.preWarmPending = false
+	if k.preWarmEvent != m.events.Now() {
+		return // an earlier one took its place
+	}
+	k.preWarmEvent = 0
 	switch {
 	case k.preWarmAt == 0:
 	case k.preWarmAt > m.events.Now():
-		k.preWarmPending = true
-		m.events.Schedule(k.preWarmAt, event{kind: eventPreWarm, ref: int32(f.index)})
+		m.schedulePreWarm(f)
 	case f.Sandboxes() == 0:
 		k.preWarmAt = 0
 		m.recorder.preWarmed++
