@@ -47,6 +47,11 @@ func (r Reliability) check(n NodeConfig) (mistakes []error) {
 			wrong("step %d of its core schedule has %d of %d cores for %v", i+1, s.Cores, n.Cores, s.For)
 		}
 	}
+	for _, at := range r.FailAt {
+		if at < 0 {
+			wrong("it cannot fail at %v, before the beginning", at)
+		}
+	}
 	if r.Notice < 0 || r.Repair < Unlimited || r.Schedule.Offset < 0 {
 		wrong("notice, repair and offset must not be negative")
 	}
@@ -69,7 +74,7 @@ const anyLife = -1
 // boot begins a life of the node.
 func (m *Model) boot(n *Node) {
 	r := &n.config.Reliability
-	n.up, n.draining = true, false
+	n.up, n.draining = true, r.endIsKnown(m.events.Now())
 	n.life++
 	defer m.nodeChanged(n)
 	cores := n.config.Cores
@@ -90,6 +95,14 @@ func (m *Model) boot(n *Node) {
 		}
 		m.foretell(n, m.events.Now().Add(max(1, r.Lifetime.Quantile(n.random.Float64()))), n.life)
 	}
+}
+
+// endIsKnown reports whether a life that begins now has notice of its end.
+func (r *Reliability) endIsKnown(now des.Time) bool {
+	return slices.ContainsFunc(r.FailAt, func(at time.Duration) bool {
+		end := des.Time(at)
+		return end > now && end.Add(-r.Notice) <= now
+	})
 }
 
 func (s CoreSchedule) length() (all time.Duration) {
@@ -281,7 +294,7 @@ func (m *Model) vacate(n *Node, core int) {
 }
 
 // repin gives sandboxes that keep a core that is gone another one, and those
-// that waited for it follow.
+// that waited for it follow: who has begun to the front.
 func (m *Model) repin(n *Node) {
 	for _, s := range n.residents {
 		if int(s.pinned) >= n.online && n.online > 0 {
@@ -292,7 +305,12 @@ func (m *Model) repin(n *Node) {
 	for core := n.online; core < len(n.cores) && n.online > 0; core++ {
 		for id, ok := n.cores[core].waiting.pop(); ok; id, ok = n.cores[core].waiting.pop() {
 			inv := m.invocations.at(id)
-			inv.ticket = n.cores[inv.sandbox.pinned].waiting.push(id)
+			line := &n.cores[inv.sandbox.pinned].waiting
+			if inv.begun {
+				inv.ticket = line.pushFront(id)
+			} else {
+				inv.ticket = line.push(id)
+			}
 		}
 	}
 }

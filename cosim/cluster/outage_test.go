@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -261,4 +262,196 @@ func TestBadReliabilityIsNamed(t *testing.T) {
 	for _, want := range []string{"step 1", "step 2 of its core schedule has 3 of 2 cores", "must not be negative"} {
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// Four sandboxes on two cores, two on each. At 40 core 1 goes: who was at work
+// there has the next turn on core 0, before the one that has not begun.
+func TestWhoHasBegunGoesFirstOnAnotherPinnedCore(t *testing.T) {
+	t.Parallel()
+	f := function("f", &sequence{times: []time.Duration{100 * ms, 70 * ms, 10 * ms, 10 * ms}}, 0, 0, 10, 10)
+	f.Scaler = policy.Fixed{Sandboxes: 4}
+	c := world(t, 2, f)
+	c.CoreChoice, c.NewBalancer = cluster.CorePinned, clustertest.Balancer(t, "round-robin")
+	c.Nodes[0].Schedule.Steps = []cluster.CoreStep{{For: 40 * ms, Cores: 2}, {For: time.Hour, Cores: 1}}
+	o := run(t, c)
+	require.Equal(t, int64(1), o.Preempted)
+	require.InDelta(t, .100+.130+(.140-.010)+(.150-.010), o.All.Response.Sum(), 1e-9,
+		"core 0 until 100, then the 30 ms that are left of the other, then the two that wait")
+}
+
+func TestACallThatFindsItsCoreGoneMovesWithItsSandbox(t *testing.T) {
+	t.Parallel()
+	f := function("f", &spy{service: 10 * ms}, 100, 100)
+	f.Scaler = policy.Fixed{Sandboxes: 2}
+	c := world(t, 2, f)
+	c.CoreChoice = cluster.CorePinned
+	c.Nodes[0].Schedule.Steps = []cluster.CoreStep{{For: 50 * ms, Cores: 2}, {For: time.Hour, Cores: 1}}
+	o := run(t, c)
+	require.Equal(t, []time.Duration{10 * ms, 20 * ms}, []time.Duration{o.All.Response.Min(), o.All.Response.Max()}, "both sandboxes keep core 0 now")
+}
+
+func TestAScheduleRepeatsAndBeginsAtItsOffset(t *testing.T) {
+	t.Parallel()
+	steps := []cluster.CoreStep{{For: 2 * time.Second, Cores: 4}, {For: time.Second, Cores: 1}, {For: time.Second, Cores: 0}}
+	for offset, want := range map[time.Duration]float64{ // core seconds in 10 s; a turn is 4 s and has 9
+		0:                       9 + 9 + 2*4,
+		time.Second:             (4 + 1) + 9 + (2*4 + 1),
+		2500 * time.Millisecond: .5*1 + 9 + 9 + .5*4,
+		3 * time.Second:         0 + 9 + 9 + 4,
+		4 * time.Second:         9 + 9 + 2*4,
+	} {
+		c := world(t, 4, function("f", &spy{service: ms}, 0))
+		c.Nodes[0].Schedule = cluster.CoreSchedule{Steps: steps, Offset: offset}
+		require.InDelta(t, want, run(t, c).MeanCores*10, 1e-9, "offset %v", offset)
+	}
+}
+
+func TestALifeThatBeginsWithNoticeTakesNoWork(t *testing.T) {
+	t.Parallel()
+	// The node fails at 100 and at 200, known 60 ms ahead, and is back 20 ms after:
+	// at 120 its end at 200 is not known yet, at 150 it would be.
+	for repair, nodes := range map[time.Duration][]int64{20 * ms: {1, 1}, 50 * ms: {0, 2}} {
+		f := function("f", &spy{service: 5 * ms}, 170, 172)
+		f.Scaler = policy.Fixed{Sandboxes: 2}
+		if repair == 20*ms {
+			f.Arrivals = clustertest.At(125*ms, 127*ms)
+		}
+		c := world(t, 1, f)
+		c.Placement = clustertest.Placement(t, "spread")
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: "node-1", Cores: 1, Platform: "p", MemoryMiB: 100})
+		c.Functions[0].MemoryMiB = 100
+		c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{100 * ms, 200 * ms}, Notice: 60 * ms, Repair: repair}
+		o := run(t, c)
+		var served []int64
+		for _, n := range o.Nodes {
+			if n == nil {
+				served = append(served, 0)
+			} else {
+				served = append(served, n.Response.Count())
+			}
+		}
+		require.Equal(t, nodes, served, "back after %v", repair)
+		require.Zero(t, o.Account.Failed)
+	}
+}
+
+func TestANodeThatIsAwayCannotFail(t *testing.T) {
+	t.Parallel()
+	c := world(t, 1, function("f", &spy{service: 10 * ms}, 400))
+	c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{100 * ms, 150 * ms, 199 * ms}, Repair: 100 * ms}
+	o := run(t, c)
+	require.Equal(t, int64(1), o.Ended)
+	require.InDelta(t, 9.9/10, o.MeanCores, 1e-9)
+}
+
+// retryLog remembers what it was asked and tries again once.
+type retryLog struct{ why []cluster.Loss }
+
+func (r *retryLog) Again(attempt int, why cluster.Loss, _ *rand.Rand) (time.Duration, bool) {
+	r.why = append(r.why, why)
+	return -time.Second, attempt == 1
+}
+
+func TestARetryIsToldWhyAndWaitsNoNegativeTime(t *testing.T) {
+	t.Parallel()
+	log := &retryLog{}
+	f := function("f", &spy{service: 100 * ms}, 0, 10, 20, 210)
+	f.QueueLimit = 1
+	c := world(t, 1, f)
+	c.Retry = log
+	c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{250 * ms}, Repair: 0}
+	o := run(t, c)
+	require.Equal(t, []cluster.Loss{cluster.LossRejected, cluster.LossRejected, cluster.LossNode}, log.why)
+	require.Equal(t, cluster.Account{Arrived: 4, Done: 3, Rejected: 1, Attempts: 6, Retries: 2}, o.Account)
+}
+
+// A retry repeats the call: it has the same luck, and so the same service time.
+func TestARetryKeepsTheLuckOfItsCall(t *testing.T) {
+	t.Parallel()
+	law := &lucky{}
+	c := world(t, 1, function("f", law, 0))
+	c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{50 * ms}, Repair: 0}
+	c.Retry = policy.FixedRetry{Attempts: 2}
+	run(t, c)
+	require.Len(t, law.luck, 2)
+	require.Equal(t, law.luck[0], law.luck[1])
+	hedged := &lucky{}
+	f := function("f", hedged, 0)
+	f.Scaler, f.NewHedge = policy.Fixed{Sandboxes: 2}, policy.FixedHedge{Delay: 10 * ms}.Hedge
+	run(t, world(t, 2, f))
+	require.Len(t, hedged.luck, 2)
+	require.NotEqual(t, hedged.luck[0], hedged.luck[1], "a hedge bets on luck of its own")
+}
+
+// lucky takes 100 ms and remembers the luck it was given.
+type lucky struct{ luck []float64 }
+
+func (l *lucky) Draw(_ servicetime.State, luck float64) (servicetime.Draw, error) {
+	l.luck = append(l.luck, luck)
+	return servicetime.Draw{Service: 100 * ms, Busy: 100 * ms}, nil
+}
+
+func (*lucky) Startup(float64, float64) (create, init time.Duration, err error) { return 0, 0, nil }
+
+func TestBothCopiesAreLostWithTheirNode(t *testing.T) {
+	t.Parallel()
+	f := function("f", &spy{service: 100 * ms}, 0)
+	f.Scaler, f.NewHedge = policy.Fixed{Sandboxes: 2}, policy.FixedHedge{Delay: 10 * ms}.Hedge
+	c := world(t, 2, f)
+	c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{50 * ms}, Repair: 0}
+	require.Equal(t, cluster.Account{Arrived: 1, Failed: 1, Attempts: 2, Hedges: 1}, run(t, c).Account)
+	f.Arrivals = clustertest.At(0)
+	c = world(t, 2, f)
+	c.Nodes[0].Reliability = cluster.Reliability{FailAt: []time.Duration{50 * ms}, Repair: 0}
+	c.Retry = policy.FixedRetry{Attempts: 2}
+	o := run(t, c)
+	require.Equal(t, int64(1), o.Account.Done)
+	require.Equal(t, int64(1), o.Account.Retries, "one request is tried again, not each copy of it")
+	require.Equal(t, 40*ms+50*ms+90*ms, o.Wasted, "both copies until 50, and the second attempt's copy from 60 to 150")
+}
+
+func TestWhereNoOtherSandboxCanTakeItNothingIsHedged(t *testing.T) {
+	t.Parallel()
+	for situation, spoil := range map[string]func(*cluster.Config){
+		"there is one only":   func(c *cluster.Config) { c.Functions[0].Scaler = policy.Fixed{Sandboxes: 1} },
+		"the others are busy": func(c *cluster.Config) { c.Functions[0].Arrivals = clustertest.At(0, 0) },
+		"the queues are full": func(c *cluster.Config) {
+			c.Functions[0].Arrivals = clustertest.At(0, 0)
+			c.Binding = cluster.BindEarly
+			c.Functions[0].QueueLimit = 0
+			c.NewBalancer = clustertest.Balancer(t, "least-loaded")
+		},
+		"the call waits for any": func(c *cluster.Config) { c.Functions[0].Scaler = policy.Fixed{}; c.Drain = 0 },
+		"it has been answered":   func(c *cluster.Config) { c.Functions[0].Laws["p"] = &spy{service: 5 * ms} },
+	} {
+		f := function("f", &spy{service: 100 * ms}, 0)
+		f.Scaler, f.NewHedge = policy.Fixed{Sandboxes: 2}, policy.FixedHedge{Delay: 10 * ms}.Hedge
+		c := world(t, 2, f)
+		spoil(&c)
+		require.Zero(t, run(t, c).Account.Hedges, situation)
+	}
+}
+
+func TestAHedgeThatWaitsInASandboxLeavesItsQueue(t *testing.T) {
+	t.Parallel()
+	// Early binding: the call at 1 waits behind that at 0 in sandbox 1 or 2; its copy
+	// goes to the other one, whose call lasts longer, and leaves that queue at 70.
+	f := function("f", &sequence{times: []time.Duration{60 * ms, 200 * ms, 10 * ms, 10 * ms, 10 * ms, 10 * ms, 10 * ms, 10 * ms}}, 0, 0, 1, 2)
+	f.Scaler, f.NewHedge = policy.Fixed{Sandboxes: 2}, policy.FixedHedge{Delay: 20 * ms}.Hedge
+	c := world(t, 2, f)
+	c.Binding, c.NewBalancer = cluster.BindEarly, clustertest.Balancer(t, "round-robin")
+	o := run(t, c)
+	require.Equal(t, int64(4), o.Account.Done)
+	require.Positive(t, o.Account.Hedges)
+	require.LessOrEqual(t, o.All.Response.Max(), 200*ms, "nobody waits for the long call who has a copy elsewhere")
+}
+
+func TestANodeFailsAtTheBeginningAtTheEarliest(t *testing.T) {
+	t.Parallel()
+	c := world(t, 1, function("f", &spy{service: ms}, 0))
+	c.Nodes[0].FailAt = []time.Duration{-1, 0}
+	require.ErrorContains(t, c.Check(), "node node-0: it cannot fail at -1ns")
+	c.Nodes[0].FailAt = []time.Duration{0}
+	c.Nodes[0].Repair = 100 * ms
+	require.Equal(t, int64(1), run(t, c).Ended)
 }
