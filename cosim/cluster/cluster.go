@@ -463,10 +463,10 @@ func (m *Model) freeSlot(s *Sandbox, route int32) {
 		m.control.Left(s, route)
 		return
 	}
+	f.all.touch(s)
 	if waited {
 		return
 	}
-	f.all.touch(s)
 	if s.inService == f.config.Concurrency-1 {
 		f.free.add(s, true)
 	} else {
