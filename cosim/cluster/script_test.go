@@ -41,7 +41,7 @@ func keep(d time.Duration) func(*rand.Rand) cluster.KeepAlive {
 }
 
 // world is a cluster of one node that a test scripts.
-func world(t testing.TB, cores int, functions ...cluster.FunctionConfig) cluster.Config {
+func world(t require.TestingT, cores int, functions ...cluster.FunctionConfig) cluster.Config {
 	for i := range functions {
 		f := &functions[i]
 		if f.Concurrency == 0 {
