@@ -26,11 +26,13 @@ const (
 	SettingImages      = "images"      // the folder of the images
 	SettingCheckpoints = "checkpoints" // bytes that they may take; default 20 GiB
 	SettingHang        = "hang"        // CPU time without progress that ends a run, as a duration; default 10m
+	SettingFunctional  = "functional"  // from how many interleaved calls on they run on the functional core; default 8; part of the stack
 )
 
 const (
 	defaultCheckpoints = 20 << 30
 	defaultHang        = 10 * time.Minute
+	defaultFunctional  = 8
 )
 
 // Backend measures in gem5. It implements gem5bridge.Backend.
@@ -77,6 +79,7 @@ type settings struct {
 	images      string
 	checkpoints int64
 	hang        time.Duration
+	functional  int
 }
 
 // Describe implements gem5bridge.Backend. Without a platform in setup it describes
@@ -148,7 +151,7 @@ func (b *Backend) scene(ctx context.Context, setup gem5bridge.Setup) (scene, err
 	if err := errors.Join(mistakes...); err != nil {
 		return s, err
 	}
-	s.stack = s.image.stack(s.program.Version)
+	s.stack = s.image.stack(s.program.Version, s.settings.functional)
 	return s, nil
 }
 
@@ -169,7 +172,7 @@ func (b *Backend) program(ctx context.Context, named string) (Program, error) {
 
 // parseSettings reads the settings. Its error joins every mistake.
 func parseSettings(given map[string]string) (settings, error) {
-	s := settings{images: defaultImages(), checkpoints: defaultCheckpoints, hang: defaultHang}
+	s := settings{images: defaultImages(), checkpoints: defaultCheckpoints, hang: defaultHang, functional: defaultFunctional}
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		value := given[name]
@@ -189,9 +192,15 @@ func parseSettings(given map[string]string) (settings, error) {
 				mistakes = append(mistakes, gem5bridge.Mistake(`setting %s %q: want a positive duration like "10m"`, name, value))
 			}
 			s.hang = d
+		case SettingFunctional:
+			n, err := strconv.Atoi(value)
+			if err != nil || n <= 0 {
+				mistakes = append(mistakes, gem5bridge.Mistake("setting %s %q: want a number of calls, at least 1", name, value))
+			}
+			s.functional = n
 		default:
-			mistakes = append(mistakes, gem5bridge.Mistake("setting %q: the gem5 back end knows %s, %s, %s and %s",
-				name, SettingGem5, SettingImages, SettingCheckpoints, SettingHang))
+			mistakes = append(mistakes, gem5bridge.Mistake("setting %q: the gem5 back end knows %s, %s, %s, %s and %s",
+				name, SettingGem5, SettingImages, SettingCheckpoints, SettingHang, SettingFunctional))
 		}
 	}
 	return s, errors.Join(mistakes...)

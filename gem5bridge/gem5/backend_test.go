@@ -66,10 +66,10 @@ func TestMistakesInTheSetup(t *testing.T) {
 	s := connect(t, plugin(t))
 	_, err := s.Describe(t.Context(), gem5bridge.Setup{
 		Platform: "skylake-x86", Overrides: map[string]string{"l2.sise": "1MiB", "queue.rob": "many"},
-		Settings: map[string]string{"colour": "red", gem5.SettingHang: "soon", gem5.SettingCheckpoints: "some"},
+		Settings: map[string]string{"colour": "red", gem5.SettingHang: "soon", gem5.SettingCheckpoints: "some", gem5.SettingFunctional: "never"},
 	})
 	require.ErrorIs(t, err, gem5bridge.ErrInvalidJob)
-	for _, want := range []string{"did you mean l2.size?", "queue.rob", `"colour"`, gem5.SettingHang, gem5.SettingCheckpoints} {
+	for _, want := range []string{"did you mean l2.size?", "queue.rob", `"colour"`, gem5.SettingHang, gem5.SettingCheckpoints, `functional "never"`} {
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -136,6 +136,11 @@ func TestConditionsAndSubtraction(t *testing.T) {
 		restores[word][one.Provenance.Restore] = true
 		boots[one.Provenance.Boot] = true
 		require.Positive(t, one.Null)
+		functional := ""
+		if word == "lukewarm:16" {
+			functional = "interleaved calls on the functional core"
+		}
+		require.Equal(t, functional, one.Provenance.Note)
 		require.Equal(t, int64(135_000), one.Counters[servicetime.CounterInstructions])
 		require.Equal(t, int64(90_000), one.Counters[servicetime.CounterInstructionsClient])
 		require.Equal(t, int64(7), one.Counters[servicetime.CounterLLCMisses])
@@ -152,6 +157,25 @@ func TestConditionsAndSubtraction(t *testing.T) {
 	require.Less(t, middle("warm"), middle("lukewarm:1"))
 	require.Less(t, middle("lukewarm:1"), middle("lukewarm:16"))
 	require.Less(t, middle("lukewarm:16"), middle("flush"))
+}
+
+// TestWhatInterleavesFunctionallyIsPartOfTheStack: samples of one way and of the
+// other are never pooled.
+func TestWhatInterleavesFunctionallyIsPartOfTheStack(t *testing.T) {
+	t.Parallel()
+	s := connect(t, plugin(t))
+	job := base(t)
+	job.Cells = cells(t, "fibonacci-go", 1, "lukewarm:2")
+	stacks := map[string]string{}
+	for _, from := range []string{"2", "3"} {
+		job.Settings = map[string]string{gem5.SettingFunctional: from}
+		by, err := sample(t, s, job)
+		require.NoError(t, err)
+		one := by[servicetime.Valid][0]
+		require.Equal(t, from == "2", one.Provenance.Note != "", one.Provenance.Note)
+		stacks[one.Key.Stack] = from
+	}
+	require.Len(t, stacks, 2)
 }
 
 // TestSameSeedSameTicks runs a job twice from the same checkpoints.

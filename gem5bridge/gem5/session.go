@@ -229,6 +229,10 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	switch lead.Condition.Kind {
 	case servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
 		q.spec.Detail = detailItems
+	case servicetime.Lukewarm:
+		if s.functionally(lead.Condition) {
+			q.spec.Detail = detailItems
+		}
 	case servicetime.FlushStructure:
 		q.spec.Flush = strings.Split(lead.Condition.Structures, "+")
 	}
@@ -239,6 +243,11 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	}
 	outcome, err := s.run(ctx, q)
 	return outcome, errors.Join(err, delivered)
+}
+
+// functionally says whether what interleaves runs on the functional core.
+func (s *session) functionally(c servicetime.Condition) bool {
+	return c.Kind == servicetime.Lukewarm && c.K >= s.settings.functional
 }
 
 // counted returns the finished work items that count, each with its record, and

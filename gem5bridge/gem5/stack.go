@@ -49,11 +49,12 @@ func (g guestImage) functions() map[string]string {
 }
 
 // stack covers all that runs below and beside a function: kernel, the layers of
-// the root file system, the agent, gem5's version and how it is configured.
-func (g guestImage) stack(gem5Version string) string {
+// the root file system, the agent, gem5's version, how it is configured, and from
+// how many interleaved calls on they run functionally.
+func (g guestImage) stack(gem5Version string, functional int) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\n",
-		g.isa, g.manifest.Kernel.ELF.Digest, g.manifest.Agent, gem5Version, config.Digest(), version)
+	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\nfunctional=%d\n",
+		g.isa, g.manifest.Kernel.ELF.Digest, g.manifest.Agent, gem5Version, config.Digest(), version, functional)
 	for _, layer := range g.manifest.Layers {
 		fmt.Fprintf(h, "layer %q=%q\n", layer.Name, layer.Digest)
 	}

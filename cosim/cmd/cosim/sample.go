@@ -80,7 +80,7 @@ tested against the record.`,
 	flags.StringVar(&s.input, "input", functions.DefaultClass, "input class")
 	flags.StringVar(&s.platform, "platform", "", "platform (default: the back end's only one)")
 	flags.StringToStringVar(&s.overrides, "override", nil, "parameters of the platform that differ, NAME=VALUE")
-	flags.StringToStringVar(&s.settings, "setting", nil, "settings of the back end, NAME=VALUE: gem5, images, checkpoints, hang")
+	flags.StringToStringVar(&s.settings, "setting", nil, "settings of the back end, NAME=VALUE: gem5, images, checkpoints, hang, functional")
 	flags.StringSliceVar(&s.mix, "mix", nil, "functions that interleave in lukewarm conditions (default: all that can run)")
 	flags.StringVar(&s.workDir, "work-dir", "", "folder for the back end's checkpoints and runs (default: its cache)")
 	flags.BoolVar(&s.missing, "missing", false, "list what the store lacks of what is asked, and measure nothing")
