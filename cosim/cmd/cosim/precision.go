@@ -85,7 +85,7 @@ func (a *app) fillGaps(ctx context.Context, x *sources, study *experiment.Study,
 		}
 		for _, g := range gaps {
 			a.log.Info("interpolation is off: measuring between", "function", g.Request.Function, "condition", g.Next.String())
-			if err := x.fill(ctx, g.Request.Input, []string{g.Request.Function}, []servicetime.Condition{g.Next}); err != nil {
+			if _, err := x.fill(ctx, g.Request.Input, []string{g.Request.Function}, []servicetime.Condition{g.Next}); err != nil {
 				return err
 			}
 		}

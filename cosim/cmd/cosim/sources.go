@@ -263,26 +263,28 @@ func (x *sources) measureAhead(ctx context.Context, s *scenario.Scenario, demand
 	}
 	for input, names := range byInput {
 		slices.Sort(names)
-		if err := x.fill(ctx, input, names, conditions); err != nil {
+		if _, err := x.fill(ctx, input, names, conditions); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fill measures what the store lacks of the given functions and conditions.
-func (x *sources) fill(ctx context.Context, input string, names []string, conditions []servicetime.Condition) error {
+// fill measures what the store lacks of the given functions and conditions, and
+// reports whether it lacked anything.
+func (x *sources) fill(ctx context.Context, input string, names []string, conditions []servicetime.Condition) (lacked bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	c := x.campaign
 	c.input = input
 	stored, err := x.app.fill(ctx, x.store, x.measurer, c, names, conditions)
 	x.measured += len(stored)
-	return err
+	return len(stored) > 0, err
 }
 
-// inline measures what is missing when it is asked for: the virtual clock of
-// the run that asks stands still meanwhile.
+// inline measures what is missing when it is asked for, and what there is too little
+// of because a run before this one failed: the virtual clock of the run that asks
+// stands still meanwhile.
 type inline struct {
 	sources *sources
 	options results.SourceOptions
@@ -323,8 +325,9 @@ type inlineLaw struct {
 	source  *inline
 	request servicetime.Request
 
-	mu  sync.Mutex
-	law servicetime.Resampler
+	mu    sync.Mutex
+	law   servicetime.Resampler
+	whole map[servicetime.Kind]bool // what was measured of it is as much as is wanted
 }
 
 // renew reads the law from the store, measuring a warm call first where there
@@ -335,7 +338,7 @@ func (l *inlineLaw) renew(stored bool) error {
 		var missing *servicetime.NotSampledError
 		if errors.As(err, &missing) && !stored {
 			stored = true
-			if err := l.measure(servicetime.Condition{Kind: servicetime.Warm}); err != nil {
+			if _, err := l.measure(servicetime.Condition{Kind: servicetime.Warm}); err != nil {
 				return err
 			}
 			continue
@@ -377,33 +380,59 @@ func resampler(law servicetime.Law) (servicetime.Resampler, error) {
 	return r, nil
 }
 
-func (l *inlineLaw) measure(c servicetime.Condition) error {
+func (l *inlineLaw) measure(c servicetime.Condition) (lacked bool, err error) {
 	return l.source.sources.fill(l.ctx, l.request.Input, []string{l.request.Function}, []servicetime.Condition{c})
 }
 
 // Draw implements servicetime.Law.
 func (l *inlineLaw) Draw(state servicetime.State, u float64) (d servicetime.Draw, err error) {
-	err = l.retry(func() (err error) {
+	err = l.answer(l.restsOn(state), func() (err error) {
 		d, err = l.law.Draw(state, u)
 		return err
 	})
 	return d, err
 }
 
+// restsOn returns the conditions that a draw in that state rests on.
+func (l *inlineLaw) restsOn(s servicetime.State) []servicetime.Kind {
+	switch {
+	case l.source.options.Law.Penalty == 0:
+		return warmOnly
+	case s.Cold:
+		return andCold
+	case s.New || s.K > 0 || l.source.options.Law.Model.Kind != servicetime.Interleave:
+		return andDeeper
+	}
+	return warmOnly
+}
+
+var (
+	warmOnly  = []servicetime.Kind{servicetime.Warm}
+	andCold   = []servicetime.Kind{servicetime.Warm, servicetime.Cold}
+	andDeeper = []servicetime.Kind{servicetime.Warm, servicetime.Lukewarm, servicetime.Flush}
+	stages    = []servicetime.Kind{servicetime.StageCreate, servicetime.StageInit}
+)
+
 // Startup implements servicetime.Law.
 func (l *inlineLaw) Startup(create, init float64) (createTime, initTime time.Duration, err error) {
-	err = l.retry(func() (err error) {
+	err = l.answer(stages, func() (err error) {
 		createTime, initTime, err = l.law.Startup(create, init)
 		return err
 	})
 	return createTime, initTime, err
 }
 
-// retry measures what ask finds missing and asks again, until it is answered or
-// the same is still missing after it was measured.
-func (l *inlineLaw) retry(ask func() error) error {
+// answer measures what ask finds missing and asks again, until it is answered or
+// the same is still missing after it was measured. What the answer rests on is
+// topped up first.
+func (l *inlineLaw) answer(restsOn []servicetime.Kind, ask func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, kind := range restsOn {
+		if err := l.topUp(kind); err != nil {
+			return err
+		}
+	}
 	var last servicetime.Condition
 	for {
 		err := ask()
@@ -412,11 +441,39 @@ func (l *inlineLaw) retry(ask func() error) error {
 			return err
 		}
 		last = missing.Condition
-		if err := l.measure(last); err != nil {
+		if _, err := l.measure(last); err != nil {
 			return err
 		}
 		if err := l.renew(true); err != nil {
 			return err
 		}
 	}
+}
+
+// topUp measures what is wanting of those conditions of a kind that were measured,
+// once.
+func (l *inlineLaw) topUp(kind servicetime.Kind) error {
+	if l.whole[kind] {
+		return nil
+	}
+	lacked := false
+	for _, cell := range l.law.Cells() {
+		c := cell.Condition
+		if c.Kind != kind || c.Kind == servicetime.Lukewarm && c.Mix != servicetime.CatalogMix { // no other mix is measured here
+			continue
+		}
+		less, err := l.measure(c)
+		if err != nil {
+			return err
+		}
+		lacked = lacked || less
+	}
+	if l.whole == nil {
+		l.whole = map[servicetime.Kind]bool{}
+	}
+	l.whole[kind] = true
+	if !lacked {
+		return nil
+	}
+	return l.renew(true)
 }

@@ -118,13 +118,48 @@ func TestWhatWasMeasuredBeforeAFailureIsKept(t *testing.T) {
 		keys, err := b.store.Keys(t.Context(), results.Filter{})
 		require.NoError(t, err)
 		for _, k := range keys {
-			if kind == "inline" && k.Valid == 3 {
-				continue // inline measures what has no samples, not what has few
-			}
 			require.Equal(t, 5, k.Valid, "%s: as many as wanted of %s, those before the failure included", kind, k.Key)
 		}
 		require.Equal(t, again, simulated(t, b, s, b.replaying()), kind)
 	}
+}
+
+func TestInlineTopsUpWhatARunRestsOnAndNothingElse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "inline")
+	short := func(words ...string) {
+		b.limit(t, "3") // of a job
+		for _, word := range words {
+			condition, err := servicetime.ParseCondition(word)
+			require.NoError(t, err)
+			_, err = b.sources.fill(t.Context(), "default", []string{"fibonacci-go"}, []servicetime.Condition{condition})
+			require.ErrorIs(t, err, gem5bridge.ErrDeadline)
+		}
+		b.limit(t, "")
+		b.cells(t)
+	}
+	counts := func() map[string]int {
+		counts := map[string]int{}
+		keys, err := b.store.Keys(t.Context(), results.Filter{})
+		require.NoError(t, err)
+		for _, k := range keys {
+			counts[k.Key.Condition.String()] = k.Valid
+		}
+		return counts
+	}
+	short("warm", "cold", "flush", "stage:init")
+	s := parsed(t, alone)
+	first := simulated(t, b, s, b.sources)
+	require.ElementsMatch(t, []string{"fibonacci-go/default warm", "fibonacci-go/default flush"}, b.cells(t))
+	require.Equal(t, map[string]int{"warm": 5, "flush": 5, "cold": 3, "stage:init": 3}, counts(), "no call of the run was cold")
+	require.Equal(t, first, simulated(t, b, s, b.replaying()))
+
+	placebo := parsed(t, strings.Replace(shared, "stack: local", "stack: local, penalty: 0", 1))
+	short("lukewarm:2")
+	simulated(t, b, placebo, b.sources)
+	require.Equal(t, 3, counts()["lukewarm:2"], "without a penalty, every call is warm")
+	simulated(t, b, parsed(t, shared), b.sources)
+	require.Equal(t, 5, counts()["lukewarm:2"], "which interpolation rests on")
 }
 
 func TestReplayRefusesWhatNobodyMeasured(t *testing.T) {
