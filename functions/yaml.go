@@ -9,6 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"microcosm/setup/spelling"
 )
 
 // The readers below take one YAML node each, add a mistake where it is not what
@@ -176,61 +178,10 @@ func kind(node ast.Node) string {
 
 // suggest names the candidates nearest to a mistyped name, "" if there are none.
 func suggest(name string, candidates []string) string {
-	near := nearest(name, candidates)
+	near := spelling.Nearest(name, candidates)
 	if len(near) == 0 {
 		slices.Sort(candidates)
 		return ": known are " + strings.Join(candidates, ", ")
 	}
 	return ": did you mean " + strings.Join(near, " or ") + "?"
-}
-
-// nearest returns at most three candidates within a third of the name's length,
-// nearest first, and those that contain the name.
-func nearest(name string, candidates []string) []string {
-	type scored struct {
-		name     string
-		distance int
-	}
-	var list []scored
-	for _, c := range candidates {
-		d := distance(name, c)
-		if name != "" && strings.Contains(c, name) {
-			d = 1
-		}
-		if d <= max(2, len(name)/3) && d < len(c) {
-			list = append(list, scored{c, d})
-		}
-	}
-	slices.SortFunc(list, func(a, b scored) int {
-		if a.distance != b.distance {
-			return a.distance - b.distance
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	var names []string
-	for _, s := range list[:min(3, len(list))] {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-// distance is the edit distance. Wagner and Fischer, JACM 21(1), 1974.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"microcosm/cosim/policy"
+	"microcosm/setup/spelling"
 )
 
 // field is one key of the schema: a struct field with its tags. The package
@@ -152,43 +153,10 @@ func suggest(word string, known []string) string {
 // nearest returns the known word that a misspelt one most likely stands for,
 // empty if none is near.
 func nearest(word string, known []string) string {
-	best, least := "", 1+max(1, len(word)/3)
-	for _, k := range known {
-		if d := distance(word, k); d < least {
-			best, least = k, d
-		}
+	if near := spelling.Nearest(word, known); len(near) > 0 {
+		return near[0]
 	}
-	return best
-}
-
-// distance is the edit distance (Wagner and Fischer, "The string-to-string
-// correction problem", 1974) where a transposition counts one (Damerau, 1964).
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	if len(s) > 64 {
-		return len(s) // no key is near a text of that length
-	}
-	rows := make([][]int, len(s)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(t)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(s); i++ {
-		for j := 1; j <= len(t); j++ {
-			change := rows[i-1][j-1]
-			if s[i-1] != t[j-1] {
-				change++
-			}
-			rows[i][j] = min(change, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(s)][len(t)]
+	return ""
 }
 
 func keysOf(fields []field) []string {

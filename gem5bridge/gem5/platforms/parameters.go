@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"microcosm/images/isa"
+	"microcosm/setup/spelling"
 )
 
 // kind is what a parameter's value is.
@@ -232,43 +233,11 @@ func scan(text string, units []unit) (int64, bool) {
 	return 0, false
 }
 
-// nearest names the parameter that was probably meant.
-func nearest(name string, among map[string]string) string {
-	var all []string
-	if among == nil {
-		all = slices.Sorted(maps.Keys(table))
-	} else {
-		all = slices.Sorted(maps.Keys(among))
-	}
-	best, least := "", 4
-	for _, candidate := range all {
-		if d := distance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
-	if best == "" {
+// meant names the parameter that was probably meant.
+func meant(name string, among []string) string {
+	near := spelling.Nearest(name, among)
+	if len(near) == 0 {
 		return ""
 	}
-	return "; did you mean " + best + "?"
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return "; did you mean " + strings.Join(near, " or ") + "?"
 }

@@ -124,7 +124,7 @@ func (p Platform) with(overrides map[string]string) (Platform, error) {
 		known, is := table[name]
 		switch {
 		case !is:
-			mistakes = append(mistakes, fmt.Errorf("override %s: no platform has such a parameter%s", name, nearest(name, p.Parameters)))
+			mistakes = append(mistakes, fmt.Errorf("override %s: no platform has such a parameter%s", name, meant(name, slices.Collect(maps.Keys(p.Parameters)))))
 			continue
 		case known.fixed:
 			mistakes = append(mistakes, fmt.Errorf("override %s: it makes %s what it is; choose another platform of %s", name, p.Name, strings.Join(Names(), ", ")))
@@ -148,7 +148,7 @@ func (p Platform) with(overrides map[string]string) (Platform, error) {
 func (p *Platform) set(name, text string) error {
 	known, is := table[name]
 	if !is {
-		return fmt.Errorf("%s: no such parameter%s", name, nearest(name, nil))
+		return fmt.Errorf("%s: no such parameter%s", name, meant(name, slices.Collect(maps.Keys(table))))
 	}
 	value, err := known.parse(text)
 	if err != nil {
