@@ -52,11 +52,19 @@ func Try(path string) (release func() error, err error) { return door{open, try}
 // where it is missing. Parts are told apart by their names and are independent of
 // each other and of the file's own lock, so that one file serves for any number.
 func TakePart(ctx context.Context, path, part string) (release func() error, err error) {
-	return partOf(part).take(ctx, path)
+	return partOf(part, unix.F_WRLCK).take(ctx, path)
+}
+
+// SharePart is TakePart for somebody who does not mind others that share the part:
+// it waits for, and keeps out, only who takes it.
+func SharePart(ctx context.Context, path, part string) (release func() error, err error) {
+	return partOf(part, unix.F_RDLCK).take(ctx, path)
 }
 
 // TryPart is TakePart that does not wait.
-func TryPart(path, part string) (release func() error, err error) { return partOf(part).enter(path) }
+func TryPart(path, part string) (release func() error, err error) {
+	return partOf(part, unix.F_WRLCK).enter(path)
+}
 
 func (d door) take(ctx context.Context, path string) (release func() error, err error) {
 	file, err := d.open(path)
@@ -119,7 +127,7 @@ func try(file *os.File) error {
 // partOf is the door to one byte of a file, which need not be there: an open file
 // description's lock, since those of fcntl(2) proper belong to the process and
 // exclude nobody within it.
-func partOf(name string) door {
+func partOf(name string, kind int16) door {
 	sum := sha256.Sum256([]byte(name))
 	// Two names never meet in practice, and if they did they would only wait for
 	// each other.
@@ -127,7 +135,7 @@ func partOf(name string) door {
 	return door{
 		open: func(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) },
 		try: func(file *os.File) error {
-			lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: offset, Len: 1}
+			lock := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: offset, Len: 1}
 			for {
 				switch err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &lock); err {
 				case unix.EINTR:

@@ -158,3 +158,30 @@ func TestPartsAreIndependent(t *testing.T) {
 	require.NoError(t, two())
 	require.NoError(t, whole())
 }
+
+func TestAPartIsSharedOrTaken(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	share := func(part string) func() error {
+		t.Helper()
+		release, err := filelock.SharePart(cancelled, path, part) // at once, or not at all
+		require.NoError(t, err)
+		return release
+	}
+	first, second := share("one"), share("one")
+	_, err := filelock.TryPart(path, "one")
+	require.ErrorIs(t, err, filelock.ErrHeld, "two share it")
+	require.NoError(t, first())
+	_, err = filelock.TryPart(path, "one")
+	require.ErrorIs(t, err, filelock.ErrHeld, "one holds it still")
+	require.NoError(t, second())
+	alone, err := filelock.TryPart(path, "one")
+	require.NoError(t, err)
+	_, err = filelock.SharePart(cancelled, path, "one")
+	require.ErrorIs(t, err, context.Canceled, "nobody shares what is taken")
+	require.NoError(t, share("two")())
+	require.NoError(t, alone())
+	require.NoError(t, share("one")())
+}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"microcosm/setup/filelock"
 )
 
 // Key names a checkpoint by what it depends on.
@@ -46,11 +48,13 @@ type Checkpoint struct {
 	Dir     string // what gem5 restores from; not to be changed
 	ID      string // differs for every time that it was made
 	Made    bool   // it was made for this caller, not found
-	release func()
+	release func() error
 }
 
 // Release lets go of the checkpoint, which may be removed from then on.
-func (c Checkpoint) Release() { c.release() }
+func (c Checkpoint) Release() {
+	_ = c.release() // closes what nothing was written to
+}
 
 // Cache is a directory of checkpoints. It is safe for concurrent use, also by
 // several processes.
@@ -72,11 +76,13 @@ func Open(dir string, limit int64) (*Cache, error) {
 	return &Cache{root, limit}, nil
 }
 
+func (c *Cache) lock() string { return filepath.Join(c.root, lockName) }
+
 const (
 	manifestName = "manifest.json"
 	contentName  = "checkpoint"
 	freshSuffix  = ".making"
-	lockSuffix   = ".lock"
+	lockName     = "lock" // of it, each entry is a part
 )
 
 // manifest says what an entry is and what is in it.
@@ -119,13 +125,13 @@ func (c *Cache) Get(ctx context.Context, key Key, build func(path string) error)
 
 // find returns the entry if it is there and sound, with a hold on it.
 func (c *Cache) find(ctx context.Context, dir string, key Key) (Checkpoint, bool, error) {
-	release, err := hold(ctx, dir+lockSuffix, false)
+	release, err := filelock.SharePart(ctx, c.lock(), filepath.Base(dir))
 	if err != nil {
 		return Checkpoint{}, false, fmt.Errorf("checkpoint %s: %w", filepath.Base(dir), err)
 	}
 	m, err := verify(dir, key)
 	if err != nil {
-		release()
+		_ = release()                   // nothing was written
 		return Checkpoint{}, false, nil //nolint:nilerr // why it is not sound does not matter: it is made anew
 	}
 	now := time.Now()
@@ -158,12 +164,12 @@ func verify(dir string, key Key) (manifest, error) {
 
 // make builds the entry unless another process has meanwhile. It reports whether
 // it did.
-func (c *Cache) make(ctx context.Context, dir string, key Key, build func(path string) error) (bool, error) {
-	release, err := hold(ctx, dir+lockSuffix, true)
+func (c *Cache) make(ctx context.Context, dir string, key Key, build func(path string) error) (made bool, err error) {
+	release, err := filelock.TakePart(ctx, c.lock(), filepath.Base(dir))
 	if err != nil {
 		return false, fmt.Errorf("checkpoint %s: %w", filepath.Base(dir), err)
 	}
-	defer release()
+	defer func() { err = errors.Join(err, release()) }()
 	if _, err := verify(dir, key); err == nil {
 		return false, nil
 	}

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,46 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"microcosm/setup/filelock"
 )
-
-// poll is how often a lock is tried again that another holds.
-const poll = 100 * time.Millisecond
-
-// hold takes the lock of an entry: alone, or beside others who only use it. It
-// ends with the process.
-func hold(ctx context.Context, path string, alone bool) (release func(), err error) {
-	how := unix.LOCK_SH
-	if alone {
-		how = unix.LOCK_EX
-	}
-	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if err == nil && same(f, path) {
-			return func() { f.Close() }, nil
-		}
-		f.Close()
-		if err != nil && err != unix.EWOULDBLOCK && err != unix.EINTR { //nolint:errorlint // a bare system call
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		select {
-		case <-time.After(poll):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s, which another process makes or uses: %w", path, context.Cause(ctx))
-		}
-	}
-}
-
-// same says that the locked file is still the one at path: an eviction removes it.
-func same(f *os.File, path string) bool {
-	locked, err := f.Stat()
-	there, errThere := os.Stat(path)
-	return err == nil && errThere == nil && os.SameFile(locked, there)
-}
 
 // entry is a checkpoint in the cache.
 type entry struct {
@@ -79,7 +40,7 @@ func (c *Cache) evict(kept string) error {
 		if e.dir == kept {
 			continue
 		}
-		removed, err := remove(e.dir)
+		removed, err := c.remove(e.dir)
 		if removed {
 			total -= e.bytes
 		}
@@ -89,19 +50,20 @@ func (c *Cache) evict(kept string) error {
 }
 
 // remove removes an entry unless it is in use.
-func remove(dir string) (bool, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // do not wait
-	release, err := hold(ctx, dir+lockSuffix, true)
-	if err != nil {
-		return false, nil //nolint:nilerr // somebody uses it
+func (c *Cache) remove(dir string) (removed bool, err error) {
+	release, err := filelock.TryPart(c.lock(), filepath.Base(dir))
+	if errors.Is(err, filelock.ErrHeld) {
+		return false, nil
 	}
-	defer release()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	// The manifest goes first: without it, what is left is no entry.
 	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	return true, errors.Join(os.RemoveAll(dir), os.Remove(dir+lockSuffix))
+	return true, os.RemoveAll(dir)
 }
 
 func (c *Cache) entries() ([]entry, error) {
