@@ -10,7 +10,6 @@ import (
 
 	"microcosm/functions/internal/dbtest"
 	"microcosm/functions/internal/hotel"
-	"microcosm/functions/internal/memcache"
 	pb "microcosm/functions/proto/profilepb"
 )
 
@@ -18,14 +17,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestAProfileComesFromTheCacheOnceItWasAskedFor(t *testing.T) {
 	t.Parallel()
-	db, cached := dbtest.Redis(t), dbtest.Memcached(t)
-	store, err := hotel.OpenStoreAt(t.Context(), db.Addr)
-	require.NoError(t, err)
-	t.Cleanup(store.Close)
-	s := &server{store, memcache.New(cached.Addr)}
-	t.Cleanup(s.cache.Close)
-	require.NoError(t, load(t.Context(), store))
-	require.Equal(t, hotel.Number, db.Asked("HSETNX"))
+	h := dbtest.NewHotel(t)
+	s := &server{h.Store, h.Cache}
+	require.NoError(t, load(t.Context(), h.Store))
+	require.Equal(t, hotel.Number, h.DB.Asked("HSETNX"))
 
 	ask := func(locale string, ids ...string) []*pb.Hotel {
 		result, err := s.getProfiles(t.Context(), &pb.Request{HotelIds: ids, Locale: locale})
@@ -35,15 +30,15 @@ func TestAProfileComesFromTheCacheOnceItWasAskedFor(t *testing.T) {
 	first := ask("", "2", "1", "2")
 	require.Len(t, first, 3)
 	require.Equal(t, []string{"2", "1", "2"}, []string{first[0].GetId(), first[1].GetId(), first[2].GetId()})
-	require.Equal(t, 2, db.Asked("HGET"), "the second 2 is in the cache")
+	require.Equal(t, 2, h.DB.Asked("HGET"), "the second 2 is in the cache")
 	again := ask("", "1", "2")
-	require.Equal(t, 2, db.Asked("HGET"))
+	require.Equal(t, 2, h.DB.Asked("HGET"))
 	require.Equal(t, first[0].GetName(), again[1].GetName())
 	ask("de", "1")
-	require.Equal(t, 3, db.Asked("HGET"), "every language is cached apart")
+	require.Equal(t, 3, h.DB.Asked("HGET"), "every language is cached apart")
 	require.Empty(t, ask(""))
 
-	_, err = s.getProfiles(t.Context(), &pb.Request{HotelIds: []string{"0"}})
+	_, err := s.getProfiles(t.Context(), &pb.Request{HotelIds: []string{"0"}})
 	require.Equal(t, codes.NotFound, status.Code(err))
 	_, err = s.getProfiles(t.Context(), &pb.Request{HotelIds: []string{"no such hotel"}})
 	require.ErrorContains(t, err, "without blanks", "a key that the cache cannot have")

@@ -8,7 +8,6 @@ import (
 
 	"microcosm/functions/internal/dbtest"
 	"microcosm/functions/internal/hotel"
-	"microcosm/functions/internal/memcache"
 	pb "microcosm/functions/proto/ratepb"
 )
 
@@ -16,13 +15,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestPlansComeDearestFirstAndFromTheCacheTheSecondTime(t *testing.T) {
 	t.Parallel()
-	db, cached := dbtest.Redis(t), dbtest.Memcached(t)
-	store, err := hotel.OpenStoreAt(t.Context(), db.Addr)
-	require.NoError(t, err)
-	t.Cleanup(store.Close)
-	s := &server{store, memcache.New(cached.Addr)}
-	t.Cleanup(s.cache.Close)
-	require.NoError(t, load(t.Context(), store))
+	h := dbtest.NewHotel(t)
+	s := &server{h.Store, h.Cache}
+	require.NoError(t, load(t.Context(), h.Store))
 
 	var ids []string
 	for _, plan := range hotel.Plans() {
@@ -35,10 +30,10 @@ func TestPlansComeDearestFirstAndFromTheCacheTheSecondTime(t *testing.T) {
 	for i := 1; i < len(ids); i++ {
 		require.GreaterOrEqual(t, first.GetRatePlans()[i-1].GetRoomType().GetTotalRate(), first.GetRatePlans()[i].GetRoomType().GetTotalRate())
 	}
-	asked := db.Asked("HGET")
+	asked := h.DB.Asked("HGET")
 	second, err := s.getRates(t.Context(), request)
 	require.NoError(t, err)
-	require.Equal(t, asked, db.Asked("HGET"), "all of it was cached")
+	require.Equal(t, asked, h.DB.Asked("HGET"), "all of it was cached")
 	for i, plan := range first.GetRatePlans() {
 		require.Equal(t, plan.GetHotelId(), second.GetRatePlans()[i].GetHotelId())
 		require.Equal(t, plan.GetRoomType().GetTotalRate(), second.GetRatePlans()[i].GetRoomType().GetTotalRate())
@@ -46,15 +41,15 @@ func TestPlansComeDearestFirstAndFromTheCacheTheSecondTime(t *testing.T) {
 	request.OutDate = "2015-04-12"
 	_, err = s.getRates(t.Context(), request)
 	require.NoError(t, err)
-	require.Greater(t, db.Asked("HGET"), asked, "other dates are cached apart")
+	require.Greater(t, h.DB.Asked("HGET"), asked, "other dates are cached apart")
 
 	// A hotel without plans has none, and that is remembered, too.
 	none := &pb.Request{HotelIds: []string{"9999"}}
-	before := db.Asked("HGET")
+	before := h.DB.Asked("HGET")
 	for range 2 {
 		result, err := s.getRates(t.Context(), none)
 		require.NoError(t, err)
 		require.Empty(t, result.GetRatePlans())
 	}
-	require.Equal(t, before+1, db.Asked("HGET"))
+	require.Equal(t, before+1, h.DB.Asked("HGET"))
 }

@@ -10,7 +10,6 @@ import (
 
 	"microcosm/functions/internal/dbtest"
 	"microcosm/functions/internal/hotel"
-	"microcosm/functions/internal/memcache"
 	pb "microcosm/functions/proto/reservationpb"
 )
 
@@ -41,16 +40,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRoomsAreTakenUntilNoneIsLeft(t *testing.T) {
 	t.Parallel()
-	db, cached := dbtest.Redis(t), dbtest.Memcached(t)
-	store, err := hotel.OpenStoreAt(t.Context(), db.Addr)
-	require.NoError(t, err)
-	t.Cleanup(store.Close)
-	s := &server{store, memcache.New(cached.Addr)}
-	t.Cleanup(s.cache.Close)
+	h := dbtest.NewHotel(t)
+	s := &server{h.Store, h.Cache}
 	for range 2 { // the second time everything is there
-		require.NoError(t, load(t.Context(), store))
+		require.NoError(t, load(t.Context(), h.Store))
 	}
-	require.Equal(t, 1, db.Asked("RPUSH"), "the one reservation that there is from the beginning")
+	require.Equal(t, 1, h.DB.Asked("RPUSH"), "the one reservation that there is from the beginning")
 
 	request := func(rooms int) *pb.Request {
 		return &pb.Request{CustomerName: "Ann", HotelId: []string{"7"}, InDate: "2030-01-01", OutDate: "2030-01-03", RoomNumber: int32(rooms)}
@@ -62,7 +57,7 @@ func TestRoomsAreTakenUntilNoneIsLeft(t *testing.T) {
 	made, err := s.makeReservation(t.Context(), request(all-1))
 	require.NoError(t, err)
 	require.Equal(t, []string{"7"}, made.GetHotelId())
-	require.Equal(t, 3, db.Asked("RPUSH"), "one for each night")
+	require.Equal(t, 3, h.DB.Asked("RPUSH"), "one for each night")
 	made, err = s.makeReservation(t.Context(), request(2))
 	require.NoError(t, err)
 	require.Empty(t, made.GetHotelId(), "one is left")

@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"microcosm/functions/internal/hotel"
+	"microcosm/functions/internal/memcache"
 )
 
 // Server counts what it is asked.
@@ -39,6 +42,34 @@ func Redis(t testing.TB) *Server { return start(t, (*Server).redis) }
 
 // Memcached starts a cache that ends with the test.
 func Memcached(t testing.TB) *Server { return start(t, (*Server).memcached) }
+
+// Hotel is what a hotel function starts with: a store in a database and a cache.
+type Hotel struct {
+	DB     *Server // of the store
+	Cached *Server // of the cache
+	Store  *hotel.Store
+	Cache  *memcache.Client
+}
+
+// OpenStore starts a database that is empty and opens the store in it.
+func OpenStore(t testing.TB) (*hotel.Store, *Server) {
+	t.Helper()
+	db := Redis(t)
+	store, err := hotel.OpenStoreAt(t.Context(), db.Addr)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	return store, db
+}
+
+// NewHotel starts a database and a cache, both empty, and opens them.
+func NewHotel(t testing.TB) Hotel {
+	t.Helper()
+	store, db := OpenStore(t)
+	cached := Memcached(t)
+	cache := memcache.New(cached.Addr)
+	t.Cleanup(cache.Close)
+	return Hotel{db, cached, store, cache}
+}
 
 func start(t testing.TB, serve func(*Server, *bufio.Reader, io.Writer) error) *Server {
 	t.Helper()

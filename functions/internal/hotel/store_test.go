@@ -13,17 +13,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func store(t *testing.T) (*hotel.Store, *dbtest.Server) {
-	db := dbtest.Redis(t)
-	s, err := hotel.OpenStoreAt(t.Context(), db.Addr)
-	require.NoError(t, err)
-	t.Cleanup(s.Close)
-	return s, db
-}
-
 func TestADocumentIsStoredOnce(t *testing.T) {
 	t.Parallel()
-	s, db := store(t)
+	s, db := dbtest.OpenStore(t)
 	require.NoError(t, s.Put(t.Context(), "c", "1", map[string]int{"a": 1}))
 	require.NoError(t, s.Put(t.Context(), "c", "1", map[string]int{"a": 2}))
 	var got map[string]int
@@ -39,7 +31,7 @@ func TestADocumentIsStoredOnce(t *testing.T) {
 
 func TestCollections(t *testing.T) {
 	t.Parallel()
-	s, _ := store(t)
+	s, _ := dbtest.OpenStore(t)
 	require.NoError(t, s.PutAll(t.Context(), "c", map[string]any{"a": 1, "b": 2}))
 	require.NoError(t, s.Put(t.Context(), "other", "x", 3))
 	sum := 0
@@ -57,7 +49,7 @@ func TestCollections(t *testing.T) {
 
 func TestLists(t *testing.T) {
 	t.Parallel()
-	s, db := store(t)
+	s, db := dbtest.OpenStore(t)
 	require.NoError(t, s.Append(t.Context(), map[string]any{"l": "one"}))
 	require.NoError(t, s.Append(t.Context(), map[string]any{"l": "two", "m": "three"}))
 	var got []string
@@ -71,7 +63,7 @@ func TestLists(t *testing.T) {
 
 func TestWhatCannotBeAJSONDocument(t *testing.T) {
 	t.Parallel()
-	s, db := store(t)
+	s, db := dbtest.OpenStore(t)
 	require.Error(t, s.Put(t.Context(), "c", "1", func() {}))
 	require.Error(t, s.PutAll(t.Context(), "c", map[string]any{"a": func() {}}))
 	require.Error(t, s.Append(t.Context(), map[string]any{"l": func() {}}))
