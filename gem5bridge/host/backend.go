@@ -17,6 +17,7 @@ import (
 	"microcosm/functions"
 	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/process"
+	"microcosm/images/guest/walk"
 )
 
 // Backend measures on this machine. It implements gem5bridge.Backend.
@@ -86,7 +87,7 @@ func (b *Backend) Describe(_ context.Context, setup gem5bridge.Setup) (gem5bridg
 	if process.Niceness() > nice {
 		notes = append(notes, "no privilege (CAP_SYS_NICE) to keep others off the cores: expect more rejected samples where they work")
 	}
-	if stub(true) == nil {
+	if !walk.HasCode() {
 		notes = append(notes, "no code is walked on "+runtime.GOARCH+": flush and stressor walk data only")
 	}
 	return gem5bridge.Description{

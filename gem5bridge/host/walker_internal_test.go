@@ -3,11 +3,11 @@ package host
 import (
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"microcosm/gem5bridge/process"
+	"microcosm/images/guest/walk"
 )
 
 func TestWalkerWalksDataAndCode(t *testing.T) {
@@ -17,11 +17,11 @@ func TestWalkerWalksDataAndCode(t *testing.T) {
 	w, err := newWalker(cores[len(cores)-1], 0, 1<<20)
 	require.NoError(t, err)
 	defer w.close()
-	code := int64(1)
-	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		code = 0
+	code := int64(0)
+	if walk.HasCode() {
+		code = 1
 	}
-	require.Equal(t, code == 1, w.walksCode())
+	require.Equal(t, walk.HasCode(), w.walksCode())
 	for _, test := range []struct{ ask, want int64 }{
 		{1, 64}, {64, 64}, {65, 128}, {4096, 4096}, {1 << 20, 1 << 20}, {1 << 30, 1 << 20},
 	} {
@@ -30,31 +30,8 @@ func TestWalkerWalksDataAndCode(t *testing.T) {
 	runtime.GC() // the thread is at a safe point again
 }
 
-func TestAStubIsOneLine(t *testing.T) {
+func TestAWalkerOnACoreThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	for _, last := range []bool{false, true} {
-		if code := stub(last); code != nil {
-			require.Len(t, code, lineBytes)
-		}
-	}
-}
-
-// TestWalkingTakesTheTimeOfItsSize would not hold if the code returned early.
-func TestWalkingTakesTheTimeOfItsSize(t *testing.T) {
-	t.Parallel()
-	w, err := newWalker(0, 0, 32<<20)
-	require.NoError(t, err)
-	defer w.close()
-	best := func(size int64) time.Duration {
-		shortest := time.Hour
-		for range 5 {
-			begin := time.Now()
-			w.walk(size)
-			shortest = min(shortest, time.Since(begin))
-		}
-		return shortest
-	}
-	small, large := best(1<<20), best(32<<20)
-	t.Logf("1 MiB %v, 32 MiB %v", small, large)
-	require.Greater(t, large, 8*small)
+	_, err := newWalker(1023, 0, 1<<12)
+	require.ErrorContains(t, err, "confine to cores [1023]")
 }
