@@ -73,10 +73,7 @@ func newBench(t *testing.T, s Subject) *bench {
 // connect starts the plugin for as long as the case runs.
 func (b *bench) connect(t *testing.T) *gem5bridge.Simulator {
 	t.Helper()
-	simulator, err := gem5bridge.Connect(t.Context(), b.Config)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, simulator.Close()) })
-	return simulator
+	return Connect(t, b.Config)
 }
 
 // traces is what leads to everything a plugin has started.

@@ -29,14 +29,14 @@ func TestGem5Conforms(t *testing.T) {
 	t.Parallel()
 	bridgetest.Run(t, func(t *testing.T) bridgetest.Subject {
 		job := base(t)
-		job.Cells = slices.Concat(cells(t, "fibonacci-go", 3, "warm", "lukewarm:2", "flush"), cells(t, "aes-go", 2, "cold", "stage:init", "stage:create"))
+		job.Cells = slices.Concat(bridgetest.Cells(t, "fibonacci-go", 3, "warm", "lukewarm:2", "flush"), bridgetest.Cells(t, "aes-go", 2, "cold", "stage:init", "stage:create"))
 		return bridgetest.Subject{Config: plugin(t), Job: job}
 	})
 }
 
 func TestDescribe(t *testing.T) {
 	t.Parallel()
-	s := connect(t, plugin(t))
+	s := bridgetest.Connect(t, plugin(t))
 	all, err := s.Describe(t.Context(), gem5bridge.Setup{})
 	require.NoError(t, err)
 	var names []string
@@ -63,7 +63,7 @@ func TestDescribe(t *testing.T) {
 
 func TestMistakesInTheSetup(t *testing.T) {
 	t.Parallel()
-	s := connect(t, plugin(t))
+	s := bridgetest.Connect(t, plugin(t))
 	_, err := s.Describe(t.Context(), gem5bridge.Setup{
 		Platform: "skylake-x86", Overrides: map[string]string{"l2.sise": "1MiB", "queue.rob": "many"},
 		Settings: map[string]string{"colour": "red", gem5.SettingHang: "soon", gem5.SettingCheckpoints: "some", gem5.SettingFunctional: "never"},
@@ -79,7 +79,7 @@ func TestNoGem5(t *testing.T) {
 	config := bridgetest.Plugin("gem5")
 	empty := t.TempDir()
 	config.Env = append(config.Env, "PATH="+empty, gem5.Variable+"=", gem5.ImagesVariable+"="+guestImages(t))
-	_, err := connect(t, config).Describe(t.Context(), gem5bridge.Setup{})
+	_, err := bridgetest.Connect(t, config).Describe(t.Context(), gem5bridge.Setup{})
 	require.ErrorContains(t, err, "no gem5")
 	require.ErrorContains(t, err, gem5.Variable)
 	require.ErrorContains(t, err, "gem5.org")
@@ -103,7 +103,7 @@ func TestWrongGem5(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := connect(t, plugin(t, c.env...)).Describe(t.Context(), gem5bridge.Setup{Platform: "skylake-x86"})
+			_, err := bridgetest.Connect(t, plugin(t, c.env...)).Describe(t.Context(), gem5bridge.Setup{Platform: "skylake-x86"})
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -111,7 +111,7 @@ func TestWrongGem5(t *testing.T) {
 
 func TestNoImage(t *testing.T) {
 	t.Parallel()
-	s := connect(t, plugin(t, gem5.ImagesVariable+"="+t.TempDir()))
+	s := bridgetest.Connect(t, plugin(t, gem5.ImagesVariable+"="+t.TempDir()))
 	_, err := s.Describe(t.Context(), gem5bridge.Setup{Platform: "neoverse-n1"})
 	require.ErrorContains(t, err, "run make -C images ISA=arm64")
 }
@@ -121,8 +121,8 @@ func TestNoImage(t *testing.T) {
 func TestConditionsAndSubtraction(t *testing.T) {
 	t.Parallel()
 	job := base(t)
-	job.Cells = cells(t, "fibonacci-go", 6, "warm", "lukewarm:1", "lukewarm:16", "flush", "flush:l1i+btb", "stressor:64KiB")
-	by, err := sample(t, connect(t, plugin(t)), job)
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 6, "warm", "lukewarm:1", "lukewarm:16", "flush", "flush:l1i+btb", "stressor:64KiB")
+	by, err := bridgetest.Sample(t, bridgetest.Connect(t, plugin(t)), job)
 	require.NoError(t, err)
 	require.Len(t, by, 1, "all are valid")
 	times := map[string][]servicetime.Ticks{}
@@ -182,10 +182,10 @@ func TestWhatInterleavesFunctionallyIsPartOfTheStack(t *testing.T) {
 func TestSameSeedSameTicks(t *testing.T) {
 	t.Parallel()
 	job := base(t)
-	job.Cells = cells(t, "fibonacci-go", 4, "warm", "flush")
-	s := connect(t, plugin(t))
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 4, "warm", "flush")
+	s := bridgetest.Connect(t, plugin(t))
 	ticks := func() map[string]servicetime.Ticks {
-		by, err := sample(t, s, job)
+		by, err := bridgetest.Sample(t, s, job)
 		require.NoError(t, err)
 		all := map[string]servicetime.Ticks{}
 		for _, one := range by[servicetime.Valid] {
@@ -202,7 +202,7 @@ func TestSameSeedSameTicks(t *testing.T) {
 
 func TestUnsupportedStructures(t *testing.T) {
 	t.Parallel()
-	s := connect(t, plugin(t))
+	s := bridgetest.Connect(t, plugin(t))
 	for _, c := range []struct{ platform, condition, want string }{
 		{"skylake-x86", "flush:rob", "gem5 cannot empty"},
 		{"timing-x86", "flush:l3", "has no l3"},
@@ -210,8 +210,8 @@ func TestUnsupportedStructures(t *testing.T) {
 	} {
 		job := base(t)
 		job.Platform = c.platform
-		job.Cells = cells(t, "fibonacci-go", 1, c.condition)
-		_, err := sample(t, s, job)
+		job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, c.condition)
+		_, err := bridgetest.Sample(t, s, job)
 		require.ErrorIs(t, err, gem5bridge.ErrUnsupported)
 		require.ErrorContains(t, err, c.want)
 	}
@@ -232,18 +232,18 @@ func TestGuestFailures(t *testing.T) {
 		t.Run(c.guest, func(t *testing.T) {
 			t.Parallel()
 			job := base(t)
-			job.Cells = cells(t, "fibonacci-go", 2, c.condition)
+			job.Cells = bridgetest.Cells(t, "fibonacci-go", 2, c.condition)
 			// The null call, which fails as well, is measured before.
 			config := plugin(t)
-			s := connect(t, config)
+			s := bridgetest.Connect(t, config)
 			warm := job
-			warm.Cells = cells(t, "aes-go", 1, "warm")
-			_, err := sample(t, s, warm)
+			warm.Cells = bridgetest.Cells(t, "aes-go", 1, "warm")
+			_, err := bridgetest.Sample(t, s, warm)
 			require.NoError(t, err)
 			require.NoError(t, s.Close())
 
 			config.Env = append(config.Env, standin.GuestVariable+"="+c.guest)
-			by, err := sample(t, connect(t, config), job)
+			by, err := bridgetest.Sample(t, bridgetest.Connect(t, config), job)
 			require.ErrorIs(t, err, c.kind)
 			require.ErrorContains(t, err, "given up")
 			require.Empty(t, by[servicetime.Valid])
@@ -259,8 +259,8 @@ func TestGuestFailures(t *testing.T) {
 func TestOddShare(t *testing.T) {
 	t.Parallel()
 	job := base(t)
-	job.Cells = cells(t, "fibonacci-go", 12, "warm")
-	by, err := sample(t, connect(t, plugin(t, standin.GuestVariable+"=odd share")), job)
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 12, "warm")
+	by, err := bridgetest.Sample(t, bridgetest.Connect(t, plugin(t, standin.GuestVariable+"=odd share")), job)
 	require.NoError(t, err)
 	require.Len(t, by[servicetime.Valid], 12)
 	require.NotEmpty(t, by[servicetime.Rejected])
@@ -278,8 +278,8 @@ func TestFaults(t *testing.T) {
 			once := filepath.Join(t.TempDir(), "once")
 			require.NoError(t, os.WriteFile(once, nil, 0o600))
 			job := base(t)
-			job.Cells = cells(t, "fibonacci-go", 2, "warm")
-			by, err := sample(t, connect(t, plugin(t, standin.FaultVariable+"="+fault, standin.OnceVariable+"="+once)), job)
+			job.Cells = bridgetest.Cells(t, "fibonacci-go", 2, "warm")
+			by, err := bridgetest.Sample(t, bridgetest.Connect(t, plugin(t, standin.FaultVariable+"="+fault, standin.OnceVariable+"="+once)), job)
 			require.NoError(t, err)
 			require.Len(t, by[servicetime.Valid], 2)
 			require.NoFileExists(t, once)
@@ -288,8 +288,8 @@ func TestFaults(t *testing.T) {
 	t.Run("for ever", func(t *testing.T) {
 		t.Parallel()
 		job := base(t)
-		job.Cells = cells(t, "fibonacci-go", 2, "warm")
-		_, err := sample(t, connect(t, plugin(t, standin.FaultVariable+"=crashes")), job)
+		job.Cells = bridgetest.Cells(t, "fibonacci-go", 2, "warm")
+		_, err := bridgetest.Sample(t, bridgetest.Connect(t, plugin(t, standin.FaultVariable+"=crashes")), job)
 		require.ErrorContains(t, err, "crash")
 	})
 }
@@ -298,9 +298,9 @@ func TestFaults(t *testing.T) {
 func TestDamagedCheckpoint(t *testing.T) {
 	t.Parallel()
 	job := base(t)
-	job.Cells = cells(t, "fibonacci-go", 1, "warm")
-	s := connect(t, plugin(t))
-	_, err := sample(t, s, job)
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, "warm")
+	s := bridgetest.Connect(t, plugin(t))
+	_, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	made, err := filepath.Glob(filepath.Join(job.WorkDir, "checkpoints", "*", "checkpoint", "m5.cpt"))
 	require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 	for _, path := range made {
 		require.NoError(t, os.WriteFile(path, []byte("rubbish"), 0o600))
 	}
-	_, err = sample(t, s, job)
+	_, err = bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	sound := 0
 	for _, path := range made {

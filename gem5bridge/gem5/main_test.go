@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/servicetime"
-	"microcosm/functions"
 	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/bridgetest"
 	"microcosm/gem5bridge/gem5"
@@ -59,41 +58,3 @@ func plugin(t *testing.T, env ...string) gem5bridge.Config {
 }
 
 var goMix = gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: []string{"fibonacci-go", "aes-go", "auth-go"}}
-
-func condition(t *testing.T, word string) servicetime.Condition {
-	t.Helper()
-	c, err := servicetime.ParseCondition(word)
-	require.NoError(t, err)
-	return c
-}
-
-func cells(t *testing.T, function string, count int, words ...string) []gem5bridge.Cell {
-	t.Helper()
-	var all []gem5bridge.Cell
-	for _, word := range words {
-		all = append(all, gem5bridge.Cell{Function: function, Input: functions.DefaultClass, Condition: condition(t, word), Count: count})
-	}
-	return all
-}
-
-func connect(t *testing.T, config gem5bridge.Config) *gem5bridge.Simulator {
-	t.Helper()
-	s, err := gem5bridge.Connect(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
-
-// sample runs a job to its end and sorts its samples by status.
-func sample(t *testing.T, s *gem5bridge.Simulator, job gem5bridge.Job) (map[servicetime.Status][]servicetime.Sample, error) {
-	t.Helper()
-	by := map[servicetime.Status][]servicetime.Sample{}
-	for one, err := range s.Sample(t.Context(), job, nil) {
-		if err != nil {
-			return by, err
-		}
-		require.NoError(t, one.Check())
-		by[one.Status] = append(by[one.Status], one)
-	}
-	return by, nil
-}

@@ -27,7 +27,7 @@ func real(t *testing.T, platform string) *gem5bridge.Simulator {
 	if _, err := gem5.Find(t.Context(), ""); err != nil {
 		t.Skipf("real gem5: skipped: %v", err)
 	}
-	s := connect(t, bridgetest.Plugin("gem5"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("gem5"))
 	if _, err := s.Describe(t.Context(), gem5bridge.Setup{Platform: platform}); err != nil {
 		t.Skipf("real gem5: skipped: %v", err)
 	}
@@ -44,11 +44,11 @@ func TestRealGem5(t *testing.T) {
 				Setup: gem5bridge.Setup{Platform: platform}, Mix: goMix, Seed: 1, Deadline: 10 * time.Second,
 			}
 			job.Cells = slices.Concat(
-				cells(t, "fibonacci-go", 5, "warm", "lukewarm:4", "flush"), cells(t, "aes-go", 5, "warm", "lukewarm:4", "flush"),
-				cells(t, "fibonacci-go", 1, "cold", "stage:create", "stage:init"),
+				bridgetest.Cells(t, "fibonacci-go", 5, "warm", "lukewarm:4", "flush"), bridgetest.Cells(t, "aes-go", 5, "warm", "lukewarm:4", "flush"),
+				bridgetest.Cells(t, "fibonacci-go", 1, "cold", "stage:create", "stage:init"),
 			)
 			begin := time.Now()
-			by, err := sample(t, s, job)
+			by, err := bridgetest.Sample(t, s, job)
 			require.NoError(t, err)
 			t.Logf("%d samples in %v", len(by[servicetime.Valid]), time.Since(begin))
 			times := map[string][]servicetime.Ticks{}
@@ -71,8 +71,8 @@ func TestRealGem5(t *testing.T) {
 				require.Less(t, warm[len(warm)-1], flush[0], "%s: every flushed call takes longer than any warm one", function)
 			}
 
-			job.Cells = cells(t, "fibonacci-go", 1, "warm")
-			again, err := sample(t, s, job)
+			job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, "warm")
+			again, err := bridgetest.Sample(t, s, job)
 			require.NoError(t, err)
 			first := slices.IndexFunc(by[servicetime.Valid], func(one servicetime.Sample) bool {
 				return one.Key == again[servicetime.Valid][0].Key && one.N == 0

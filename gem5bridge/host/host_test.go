@@ -31,26 +31,26 @@ func TestHostConforms(t *testing.T) {
 			Seed:     11,
 			Deadline: 10 * time.Second,
 		}
-		job.Cells = slices.Concat(cells(t, "fibonacci-go", 3, "warm", "lukewarm:2"), cells(t, "aes-go", 2, "cold", "stage:init"))
+		job.Cells = slices.Concat(bridgetest.Cells(t, "fibonacci-go", 3, "warm", "lukewarm:2"), bridgetest.Cells(t, "aes-go", 2, "cold", "stage:init"))
 		job.Cells[1].First = 4
 		return bridgetest.Subject{
 			Config:      bridgetest.Plugin("host"),
 			Job:         job,
-			Unsupported: []servicetime.Condition{condition(t, "flush:l1i+btb"), condition(t, "stage:create")},
+			Unsupported: []servicetime.Condition{bridgetest.Condition(t, "flush:l1i+btb"), bridgetest.Condition(t, "stage:create")},
 			Flood:       true,
 		}
 	})
 }
 
 func TestTwoFunctionsAreMeasuredInAMinute(t *testing.T) {
-	s := connect(t, bridgetest.Plugin("host"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Mix: goMix, Seed: 1, Deadline: 10 * time.Second}
 	for _, function := range []string{"fibonacci-go", "aes-go"} {
-		job.Cells = append(job.Cells, cells(t, function, 3, "cold")...)
-		job.Cells = append(job.Cells, cells(t, function, 30, "warm", "lukewarm:1", "lukewarm:2", "lukewarm:4", "lukewarm:8", "lukewarm:16", "flush")...)
+		job.Cells = append(job.Cells, bridgetest.Cells(t, function, 3, "cold")...)
+		job.Cells = append(job.Cells, bridgetest.Cells(t, function, 30, "warm", "lukewarm:1", "lukewarm:2", "lukewarm:4", "lukewarm:8", "lukewarm:16", "flush")...)
 	}
 	begin := time.Now()
-	by, err := sample(t, s, job)
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	t.Logf("%d valid, %d rejected, %d censored samples in %v", len(by[servicetime.Valid]), len(by[servicetime.Rejected]), len(by[servicetime.Censored]), time.Since(begin))
 	require.Less(t, time.Since(begin), time.Minute)
@@ -58,15 +58,15 @@ func TestTwoFunctionsAreMeasuredInAMinute(t *testing.T) {
 }
 
 func TestWhatASampleHolds(t *testing.T) {
-	s := connect(t, bridgetest.Plugin("host"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
 	d, err := s.Describe(t.Context(), gem5bridge.Setup{})
 	require.NoError(t, err)
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Mix: goMix, Seed: 3, Deadline: 10 * time.Second, Campaign: "test"}
 	job.Cells = slices.Concat(
-		cells(t, "aes-go", 8, "warm", "flush", "stressor:1MiB", "lukewarm:3"),
-		cells(t, "aes-go", 4, "cold", "stage:init"),
+		bridgetest.Cells(t, "aes-go", 8, "warm", "flush", "stressor:1MiB", "lukewarm:3"),
+		bridgetest.Cells(t, "aes-go", 4, "cold", "stage:init"),
 	)
-	by, err := sample(t, s, job)
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	catalog, err := functions.Load()
 	require.NoError(t, err)
@@ -121,10 +121,10 @@ func requireWalk(t *testing.T, d gem5bridge.Description, one servicetime.Sample)
 // evicts: warm and flush differ by far more than the noise.
 func TestAFlushCosts(t *testing.T) {
 	needsPython(t)
-	s := connect(t, bridgetest.Plugin("host"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Seed: 5, Deadline: 10 * time.Second}
-	job.Cells = cells(t, "aes-python", 20, "warm", "flush")
-	by, err := sample(t, s, job)
+	job.Cells = bridgetest.Cells(t, "aes-python", 20, "warm", "flush")
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	cpu := map[servicetime.Kind][]int64{}
 	for _, one := range by[servicetime.Valid] {
@@ -148,9 +148,9 @@ func TestFunctionsStayOnTheirCore(t *testing.T) {
 	config := bridgetest.Plugin("host")
 	mark := "HOST_TEST=" + t.Name()
 	config.Env = append(config.Env, mark)
-	s := connect(t, config)
+	s := bridgetest.Connect(t, config)
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Mix: goMix, Seed: 3, Deadline: 10 * time.Second}
-	job.Cells = cells(t, "aes-go", 1<<20, "lukewarm:2")
+	job.Cells = bridgetest.Cells(t, "aes-go", 1<<20, "lukewarm:2")
 	for _, err := range s.Sample(t.Context(), job, nil) {
 		require.NoError(t, err)
 		break

@@ -24,18 +24,18 @@ func TestOneCoreIsShared(t *testing.T) {
 	require.NoError(t, err)
 	config := bridgetest.Plugin("host")
 	config.Command = slices.Concat([]string{taskset, "-c", itoa(cores[0])}, config.Command)
-	s := connect(t, config)
+	s := bridgetest.Connect(t, config)
 	d, err := s.Describe(t.Context(), gem5bridge.Setup{})
 	require.NoError(t, err)
 	require.Contains(t, d.Notes, "one core only: the client shares it with the functions")
 
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Mix: goMix, Seed: 2, Deadline: 10 * time.Second}
-	job.Cells = cells(t, "auth-go", 6, "warm", "lukewarm:2", "flush", "cold")
-	by, err := sample(t, s, job)
+	job.Cells = bridgetest.Cells(t, "auth-go", 6, "warm", "lukewarm:2", "flush", "cold")
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	require.Len(t, by[servicetime.Valid], 4*6)
 	if len(cores) > 1 {
-		apart, err := connect(t, bridgetest.Plugin("host")).Describe(t.Context(), gem5bridge.Setup{})
+		apart, err := bridgetest.Connect(t, bridgetest.Plugin("host")).Describe(t.Context(), gem5bridge.Setup{})
 		require.NoError(t, err)
 		require.NotEqual(t, apart.Platforms[0].Digest, d.Platforms[0].Digest, "samples of a shared core are not pooled with others")
 	}
@@ -47,10 +47,10 @@ func TestAFunctionWithADatabase(t *testing.T) {
 	if _, err := exec.LookPath("/usr/bin/redis-server"); err != nil {
 		t.Skip("redis is missing (Debian: redis-server)")
 	}
-	s := connect(t, bridgetest.Plugin("host"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
 	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Seed: 2, Deadline: 10 * time.Second}
-	job.Cells = cells(t, "geo", 6, "warm", "cold")
-	by, err := sample(t, s, job)
+	job.Cells = bridgetest.Cells(t, "geo", 6, "warm", "cold")
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	require.Len(t, by[servicetime.Valid], 2*6)
 }

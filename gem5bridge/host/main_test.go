@@ -11,7 +11,6 @@ import (
 
 	"microcosm/cosim/servicetime"
 	"microcosm/functions"
-	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/bridgetest"
 	"microcosm/gem5bridge/host"
 )
@@ -60,51 +59,12 @@ func plugin(load func() (*functions.Catalog, error)) func() {
 	}
 }
 
-func connect(t *testing.T, config gem5bridge.Config) *gem5bridge.Simulator {
-	t.Helper()
-	s, err := gem5bridge.Connect(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
-
-func condition(t *testing.T, word string) servicetime.Condition {
-	t.Helper()
-	c, err := servicetime.ParseCondition(word)
-	require.NoError(t, err)
-	return c
-}
-
-// cells are cells of one function in several conditions.
-func cells(t *testing.T, function string, count int, words ...string) []gem5bridge.Cell {
-	t.Helper()
-	var all []gem5bridge.Cell
-	for _, word := range words {
-		all = append(all, gem5bridge.Cell{Function: function, Input: functions.DefaultClass, Condition: condition(t, word), Count: count})
-	}
-	return all
-}
-
 // needsPython skips where the Python functions cannot run.
 func needsPython(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("/usr/bin/python3", "-c", "import grpc, google.protobuf").CombinedOutput(); err != nil {
 		t.Skipf("Python's gRPC is missing (Debian: python3-grpcio python3-protobuf): %s", out)
 	}
-}
-
-// sample runs a job to its end and sorts its samples by status.
-func sample(t *testing.T, s *gem5bridge.Simulator, job gem5bridge.Job) (map[servicetime.Status][]servicetime.Sample, error) {
-	t.Helper()
-	by := map[servicetime.Status][]servicetime.Sample{}
-	for one, err := range s.Sample(t.Context(), job, nil) {
-		if err != nil {
-			return by, err
-		}
-		require.NoError(t, one.Check())
-		by[one.Status] = append(by[one.Status], one)
-	}
-	return by, nil
 }
 
 // oddRoot is a folder of installed functions that holds the null call, too.

@@ -173,7 +173,7 @@ func oddJob(t *testing.T, names ...string) (*gem5bridge.Simulator, gem5bridge.Jo
 	descriptions, root := oddFolders(t, names...)
 	config := bridgetest.Plugin("host of odd functions")
 	config.Env = append(config.Env, oddVariable+"="+descriptions)
-	return connect(t, config), gem5bridge.Job{Setup: gem5bridge.Setup{Functions: root}, Seed: 1, Deadline: 10 * time.Second}
+	return bridgetest.Connect(t, config), gem5bridge.Job{Setup: gem5bridge.Setup{Functions: root}, Seed: 1, Deadline: 10 * time.Second}
 }
 
 func TestAFunctionGoesWrong(t *testing.T) {
@@ -199,17 +199,17 @@ func TestAFunctionGoesWrong(t *testing.T) {
 				job.Settings = nil
 			}
 			job.Deadline = 500 * time.Millisecond
-			job.Cells = append(cells(t, test.function, 4, test.condition), cells(t, "sleeps", 2, test.condition)...)
+			job.Cells = append(bridgetest.Cells(t, test.function, 4, test.condition), bridgetest.Cells(t, "sleeps", 2, test.condition)...)
 			if test.want == gem5bridge.ErrNotReady { //nolint:errorlint // the table's own value
 				job.Cells = job.Cells[:1]
 			}
-			by, err := sample(t, s, job)
+			by, err := bridgetest.Sample(t, s, job)
 			require.ErrorIs(t, err, test.want)
 			require.ErrorContains(t, err, test.says)
 			var failure *gem5bridge.Failure
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, test.function, failure.Function)
-			require.Equal(t, condition(t, test.condition), failure.Condition)
+			require.Equal(t, bridgetest.Condition(t, test.condition), failure.Condition)
 			if test.status != servicetime.StatusInvalid {
 				odd := slices.DeleteFunc(by[test.status], func(s servicetime.Sample) bool { return s.Key.Function != test.function })
 				require.Len(t, odd, 3, "it is tried three times")
@@ -227,8 +227,8 @@ func TestAFunctionGoesWrong(t *testing.T) {
 // core, one on it, and one that lets another spin, which shares its core.
 func TestBusyAndOffCore(t *testing.T) {
 	s, job := oddJob(t, "sleeps", "spins", "calls-spins")
-	job.Cells = slices.Concat(cells(t, "sleeps", 6, "warm"), cells(t, "spins", 6, "warm"), cells(t, "calls-spins", 6, "warm"))
-	by, err := sample(t, s, job)
+	job.Cells = slices.Concat(bridgetest.Cells(t, "sleeps", 6, "warm"), bridgetest.Cells(t, "spins", 6, "warm"), bridgetest.Cells(t, "calls-spins", 6, "warm"))
+	by, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	for _, one := range by[servicetime.Valid] {
 		require.Greater(t, one.Service(), servicetime.TicksOf(work-5*time.Millisecond), one.Key.Function)
@@ -244,8 +244,8 @@ func TestBusyAndOffCore(t *testing.T) {
 
 func TestAChildThatLeftTheSessionIsFoundByItsMark(t *testing.T) {
 	s, job := oddJob(t, "leaves-a-child")
-	job.Cells = cells(t, "leaves-a-child", 2, "cold")
-	_, err := sample(t, s, job)
+	job.Cells = bridgetest.Cells(t, "leaves-a-child", 2, "cold")
+	_, err := bridgetest.Sample(t, s, job)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	out, err := exec.CommandContext(context.Background(), "pgrep", "-f", "^/bin/sleep 1013$").CombinedOutput()
@@ -253,7 +253,7 @@ func TestAChildThatLeftTheSessionIsFoundByItsMark(t *testing.T) {
 }
 
 func TestMistakesOfAHostJob(t *testing.T) {
-	s := connect(t, bridgetest.Plugin("host"))
+	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
 	job := gem5bridge.Job{
 		Setup: gem5bridge.Setup{
 			Functions: t.TempDir(), Platform: "skylake-x86", Overrides: map[string]string{"l2.size": "2MiB"},
@@ -262,9 +262,9 @@ func TestMistakesOfAHostJob(t *testing.T) {
 		Mix:      gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: []string{"aes-rust", "auth-go"}},
 		Deadline: time.Second,
 	}
-	job.Cells = cells(t, "fibonacci-go", 1, "warm", "lukewarm:2", "stressor:4GiB")
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, "warm", "lukewarm:2", "stressor:4GiB")
 	job.Cells[0].Input = "gigantic"
-	_, err := sample(t, s, job)
+	_, err := bridgetest.Sample(t, s, job)
 	require.ErrorIs(t, err, gem5bridge.ErrInvalidJob)
 	for _, text := range []string{
 		`platform "skylake-x86": this machine is "host-`, "l2.size", `ready "soon"`, `setting "gem5"`, `mix "catalog"`, "aes-rust",
