@@ -34,12 +34,12 @@ func conditionColours(x crossing) map[string]color.RGBA {
 	for _, n := range x.names {
 		most := 0.0
 		for i := range x.runs {
-			if m := x.at[i][n]; m != nil {
+			if m := x.at[i][n]; m != nil && known(m.Share.Est) {
 				most = max(most, m.Share.Est)
 			}
 		}
 		switch {
-		case !(most >= rare):
+		case most < rare:
 			colours[n] = rareColour
 		case n == "cold":
 			colours[n] = color.RGBA{R: 0x2B, G: 0x6C, B: 0xB0, A: 0xFF}
