@@ -163,13 +163,13 @@ func TestConditionsAndSubtraction(t *testing.T) {
 // other are never pooled.
 func TestWhatInterleavesFunctionallyIsPartOfTheStack(t *testing.T) {
 	t.Parallel()
-	s := connect(t, plugin(t))
+	s := bridgetest.Connect(t, plugin(t))
 	job := base(t)
-	job.Cells = cells(t, "fibonacci-go", 1, "lukewarm:2")
+	job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, "lukewarm:2")
 	stacks := map[string]string{}
 	for _, from := range []string{"2", "3"} {
 		job.Settings = map[string]string{gem5.SettingFunctional: from}
-		by, err := sample(t, s, job)
+		by, err := bridgetest.Sample(t, s, job)
 		require.NoError(t, err)
 		one := by[servicetime.Valid][0]
 		require.Equal(t, from == "2", one.Provenance.Note != "", one.Provenance.Note)
