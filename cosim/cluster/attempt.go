@@ -87,10 +87,9 @@ func (m *Model) hedge(id int32) {
 	}
 	second := m.invocations.take()
 	inv := m.invocations.at(second)
-	*inv = invocation{
-		function: f, arrived: first.arrived, base: first.base, luck: f.hedgeLuck.Float64(),
-		phase: phaseNew, life: inv.life, twin: id + 1, attempt: first.attempt, tag: first.tag,
-	}
+	inv.renew(f)
+	inv.arrived, inv.base, inv.luck = first.arrived, first.base, f.hedgeLuck.Float64()
+	inv.twin, inv.attempt, inv.tag = id+1, first.attempt, first.tag
 	m.invocations.at(id).twin = second + 1
 	m.recorder.hedged(f)
 	m.bind(s, second)
@@ -118,7 +117,9 @@ func (m *Model) lose(id int32, why Loss) {
 	m.invocations.put(id)
 	f.inSystem--
 	m.recorder.gaveUp(m, &last, why)
-	m.endOfStep(&last, false)
+	if last.tag != 0 {
+		m.endOfStep(&last, false)
+	}
 }
 
 // retry makes the next attempt of a request.

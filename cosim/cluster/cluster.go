@@ -30,6 +30,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"microcosm/cosim/des"
 	"microcosm/cosim/servicetime"
@@ -234,16 +235,16 @@ func (m *Model) scheduleArrival(f *Function) {
 func (m *Model) arrive(f *Function) {
 	base := f.next.Base
 	m.scheduleArrival(f)
-	m.enter(f, invocation{function: f, base: base})
+	m.enter(f, base, 0)
 }
 
-// enter admits an invocation that arrives now.
-func (m *Model) enter(f *Function, arrived invocation) {
-	arrived.arrived, arrived.luck = m.events.Now(), f.luck.Float64()
+// enter admits an invocation that arrives now, with the tag of its flow, if any.
+func (m *Model) enter(f *Function, base time.Duration, tag int32) {
 	id := m.invocations.take()
 	inv := m.invocations.at(id)
-	arrived.life, arrived.attempt, arrived.phase = inv.life, 1, phaseNew
-	*inv = arrived
+	inv.renew(f)
+	inv.arrived, inv.luck = m.events.Now(), f.luck.Float64()
+	inv.base, inv.tag, inv.attempt = base, tag, 1
 	m.greet(f)
 	f.inSystem++
 	m.recorder.arrived(m, f)
@@ -432,7 +433,9 @@ func (m *Model) complete(id int32) {
 		f.hedge.Responded(m.events.Now().Sub(inv.arrived))
 	}
 	route := inv.route
-	m.endOfStep(inv, true)
+	if inv.tag != 0 {
+		m.endOfStep(inv, true)
+	}
 	m.invocations.put(id)
 	f.inSystem--
 	if twin != 0 {

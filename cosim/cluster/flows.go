@@ -92,14 +92,11 @@ func (m *Model) deliver(slot int32) {
 	m.flows.free = append(m.flows.free, slot)
 	m.flows.onWay--
 	f := m.functions[r.Function]
-	m.enter(f, invocation{function: f, base: r.Base, tag: r.Tag})
+	m.enter(f, r.Base, r.Tag)
 }
 
-// endOfStep tells the flow of an invocation that it has ended.
+// endOfStep tells the flow of an invocation, which has one, that it has ended.
 func (m *Model) endOfStep(inv *invocation, done bool) {
-	if inv.tag == 0 {
-		return
-	}
 	e := Ended{Tag: inv.tag, Done: done, Arrived: inv.arrived}
 	if done {
 		e.Service, e.Way = inv.service, inv.way

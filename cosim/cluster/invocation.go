@@ -34,6 +34,15 @@ type invocation struct {
 	awaited  bool // was there before its sandbox was
 }
 
+// renew begins a new attempt in the slot of one that has ended: what is set when
+// its service begins (service, busy, left, core, started, class, awaited), and
+// ticket, is not read before.
+func (inv *invocation) renew(f *Function) {
+	inv.function, inv.sandbox = f, nil
+	inv.begun, inv.phase = false, phaseNew
+	inv.way, inv.route, inv.twin = 0, 0, 0
+}
+
 // pool recycles invocations, so that memory follows the number in the system.
 type pool struct {
 	slots []invocation

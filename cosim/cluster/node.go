@@ -12,19 +12,19 @@ const MaxCores = 1024
 
 // Node is one machine: cores and memory.
 type Node struct {
+	cores     []core
+	idle      bitset    // cores with nothing in service
+	load      int       // invocations bound to its sandboxes
+	queue     line      // invocations waiting for any core
+	shares    []share   // processor sharing, by core
+	online    int       // cores that are there: those with the lowest numbers
+	tenants   []*tenant // by function index; nil until its first sandbox
 	index     int
 	config    NodeConfig
-	cores     []core
-	idle      bitset     // cores with nothing in service
-	online    int        // cores that are there: those with the lowest numbers
-	queue     line       // invocations waiting for any core
-	tenants   []*tenant  // by function index; nil until its first sandbox
-	shares    []share    // processor sharing, by core
 	sandboxes int        // placed here
 	memory    int        // MiB taken
 	spare     []*Sandbox // removed, to be reused
 	residents []*Sandbox // placed here, in no order
-	load      int        // invocations bound to its sandboxes
 
 	up       bool
 	draining bool // its end is known

@@ -8,38 +8,39 @@ import (
 	"microcosm/cosim/servicetime"
 )
 
-// Sandbox is one container instance of a function.
+// Sandbox is one container instance of a function. What every invocation touches
+// stands first, so that it shares few cache lines.
 type Sandbox struct {
-	id        int32
 	function  *Function
 	node      *Node
 	law       servicetime.Law
 	tenant    *tenant // the function's presence on the node
-	place     int32   // in the function's roster
-	life      int32   // tells apart the sandboxes that had this id; 0: gone
-	residence int32   // in the node's residents
-
+	memory    []coreMemory
 	inService int
-	queue     line  // early binding
-	called    bool  // its first call has begun
 	lastCore  int32 // -1: has never executed
 	pinned    int32 // the core it keeps under CorePinned
-	memory    []coreMemory
+	called    bool  // its first call has begun
+	ready     bool
+	leaving   bool // its node takes no more work
+
+	member    [slotKinds]bool
+	position  [slotKinds]int32 // in Candidates.members
+	place     int32            // in the function's roster
+	previous  [slotKinds]*Sandbox
+	following [slotKinds]*Sandbox
+	queue     line // early binding
+	readyAt   des.Time
+
+	id        int32
+	life      int32 // tells apart the sandboxes that had this id; 0: gone
+	residence int32 // in the node's residents
+	startup   time.Duration
 
 	expiry        des.Time
 	expiryPending bool
 	expiryEvent   des.Time // of the earliest one pending
-	ready         bool
-	leaving       bool // its node takes no more work
-	readyAt       des.Time
 	idleSince     des.Time
-	startup       time.Duration
 	worth         float64 // to its Evictor, aged
-
-	member    [slotKinds]bool
-	position  [slotKinds]int32 // in Candidates.members
-	previous  [slotKinds]*Sandbox
-	following [slotKinds]*Sandbox
 }
 
 // coreMemory is what a sandbox knows of one core since it last executed there.
