@@ -188,8 +188,12 @@ func user(tree *unpack.Tree, spec string) (uid, gid int, err error) {
 	fields := lookup(tree, "/etc/passwd", name, 2)
 	switch {
 	case len(fields) > 3:
-		uid, _ = strconv.Atoi(fields[2])
-		gid, _ = strconv.Atoi(fields[3])
+		var wrong [2]error
+		uid, wrong[0] = strconv.Atoi(fields[2])
+		gid, wrong[1] = strconv.Atoi(fields[3])
+		if errors.Join(wrong[:]...) != nil || uid < 0 || gid < 0 { // nobody becomes root by mistake
+			return 0, 0, fmt.Errorf("its user %q has no numbers in its /etc/passwd but %q and %q", name, fields[2], fields[3])
+		}
 	case errNumber == nil && number >= 0:
 		uid = number
 	default:
@@ -245,6 +249,10 @@ func program(tree *unpack.Tree, f oci.Function) string {
 	return name
 }
 
+// mostScripts is how many scripts may interpret each other. Linux, fs/exec.c:
+// exec_binprm.
+const mostScripts = 5
+
 // runs returns why a program cannot be executed on the ISA: an image may lie
 // about what it was built for.
 func runs(tree *unpack.Tree, name string, i isa.ISA, depth int) error {
@@ -259,7 +267,7 @@ func runs(tree *unpack.Tree, name string, i isa.ISA, depth int) error {
 	head := make([]byte, 256)
 	n, _ := f.ReadAt(head, 0)
 	head = head[:n]
-	if line, ok := strings.CutPrefix(string(head), "#!"); ok && depth == 0 {
+	if line, ok := strings.CutPrefix(string(head), "#!"); ok && depth < mostScripts {
 		line, _, _ = strings.Cut(line, "\n")
 		if words := strings.Fields(line); len(words) > 0 {
 			return runs(tree, words[0], i, depth+1)
