@@ -1,13 +1,20 @@
 package pack_test
 
 import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"microcosm/functions"
 	"microcosm/images/archive"
@@ -119,4 +126,141 @@ func TestNothingIsWrittenWhereSomethingIsWrong(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+// entries lists the tar's headers by name, in their order.
+func entries(t *testing.T, file string) (names []string, headers map[string]*tar.Header) {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	headers = map[string]*tar.Header{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return names, headers
+		}
+		require.NoError(t, err)
+		names, headers[h.Name] = append(names, h.Name), h
+	}
+}
+
+// TestLayersKeepWhatMatters: names, kinds, permissions, targets and contents, and
+// nothing of who packed when.
+func TestLayersKeepWhatMatters(t *testing.T) {
+	t.Parallel()
+	f, dir := installed(t, "amd64")
+	file := filepath.Join(t.TempDir(), "f.tar")
+	_, err := pack.Write(file, pack.Image{Function: f, ISA: isa.X86, Dir: dir, Base: []string{base(t)}})
+	require.NoError(t, err)
+	a, err := archive.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, a.Close()) }()
+	e, err := a.Choose("", isa.X86)
+	require.NoError(t, err)
+	layers := a.Layers(e)
+	require.Len(t, layers, 2, "the base below, the function above")
+	type entry struct {
+		kind   byte
+		mode   int64
+		target string
+		size   int64
+	}
+	read := func(l archive.Layer) map[string]entry {
+		r, err := l.Open()
+		require.NoError(t, err)
+		defer func() { require.NoError(t, r.Close()) }()
+		got := map[string]entry{}
+		for in := tar.NewReader(r); ; {
+			h, err := in.Next()
+			if errors.Is(err, io.EOF) {
+				return got
+			}
+			require.NoError(t, err)
+			require.True(t, h.ModTime.Equal(time.Unix(1704067200, 0)), "%s is of %v", h.Name, h.ModTime)
+			require.Zero(t, h.Uid+h.Gid)
+			require.Empty(t, h.Uname+h.Gname)
+			got[h.Name] = entry{h.Typeflag, h.Mode, h.Linkname, h.Size}
+		}
+	}
+	require.Equal(t, map[string]entry{
+		"./": {tar.TypeDir, 0o755, "", 0}, "etc/": {tar.TypeDir, 0o755, "", 0}, "tmp/": {tar.TypeDir, 0o1777, "", 0},
+		"etc/passwd": {tar.TypeReg, 0o644, "", 17},
+	}, read(layers[0]))
+	require.Equal(t, map[string]entry{
+		"function/": {tar.TypeDir, 0o755, "", 0}, "function/more/": {tar.TypeDir, 0o755, "", 0},
+		"function/fibonacci-go": {tar.TypeReg, 0o755, "", int64(len(at.Program("amd64")))},
+		"function/more/empty":   {tar.TypeReg, 0o600, "", 0},
+		"function/link":         {tar.TypeSymlink, 0o777, "more/empty", 0},
+	}, read(layers[1]))
+}
+
+func TestTheConfigurationSaysHowToStart(t *testing.T) {
+	t.Parallel()
+	f, dir := installed(t, "arm64")
+	file := filepath.Join(t.TempDir(), "f.tar")
+	_, err := pack.Write(file, pack.Image{Function: f, ISA: isa.Arm, Dir: dir})
+	require.NoError(t, err)
+	a, err := archive.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, a.Close()) }()
+	e, err := a.Choose(pack.Name(f), isa.Arm)
+	require.NoError(t, err)
+	c := e.Config()
+	require.Equal(t, "linux/arm64", e.Platform())
+	require.Equal(t, f.Entrypoint("/function"), c.Config.Entrypoint)
+	require.Equal(t, map[string]struct{}{fmt.Sprintf("%d/tcp", f.Port): {}}, c.Config.ExposedPorts)
+	require.Equal(t, f.Name, c.Config.Labels["org.opencontainers.image.title"])
+	require.Equal(t, f.Summary, c.Config.Labels["org.opencontainers.image.description"])
+	require.True(t, c.Created.Equal(time.Unix(1704067200, 0)))
+}
+
+// TestABlobThatImagesShareStandsInTheArchiveOnce: both images stand on one base.
+func TestABlobThatImagesShareStandsInTheArchiveOnce(t *testing.T) {
+	t.Parallel()
+	f, x86 := installed(t, "amd64")
+	_, arm := installed(t, "arm64")
+	below := base(t)
+	file := filepath.Join(t.TempDir(), "f.tar")
+	digests, err := pack.Write(file,
+		pack.Image{Function: f, ISA: isa.X86, Dir: x86, Base: []string{below}},
+		pack.Image{Function: f, ISA: isa.Arm, Dir: arm, Base: []string{below}})
+	require.NoError(t, err)
+	require.NotEqual(t, digests[0], digests[1])
+	names, headers := entries(t, file)
+	require.Len(t, headers, len(names), "no name twice")
+	// The base, and of each image its files, its configuration and its manifest.
+	require.Len(t, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "blobs/sha256/") }), 7)
+	require.Equal(t, []string{"oci-layout", "index.json"}, names[7:], "docker save's list knows no platforms")
+	for name, h := range headers {
+		require.EqualValues(t, 0o644, h.Mode, name)
+	}
+}
+
+func TestWhatCannotBePacked(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		spoil func(t *testing.T, dir string)
+		err   string
+	}{
+		"a pipe":    {func(t *testing.T, dir string) { require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600)) }, "pipe is neither file, link nor directory"},
+		"no folder": {func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(dir)) }, "no such file or directory"},
+		"a program deep below that is for another ISA": {func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "more", "library.so"), []byte(at.Program("arm64")), 0o644))
+		}, "library.so is for EM_AARCH64"},
+	} {
+		f, dir := installed(t, "amd64")
+		c.spoil(t, dir)
+		file := filepath.Join(t.TempDir(), "f.tar")
+		require.NoError(t, os.WriteFile(file, []byte("what was there"), 0o600))
+		_, err := pack.Write(file, pack.Image{Function: f, ISA: isa.X86, Dir: dir})
+		require.ErrorContains(t, err, c.err, situation)
+		require.ErrorContains(t, err, "pack "+file, situation)
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "what was there", string(text), situation)
+	}
+	f, dir := installed(t, "amd64")
+	_, err := pack.Write(filepath.Join(t.TempDir(), "none", "f.tar"), pack.Image{Function: f, ISA: isa.X86, Dir: dir})
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
