@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -141,7 +143,7 @@ func (a *app) examineFunctions(folder string) []finding {
 	if len(absent) > 0 {
 		list[0].Status, list[0].Remedy = "note", "make build installs "+strings.Join(absent, ", ")
 	}
-	for program := range programs {
+	for _, program := range slices.Sorted(maps.Keys(programs)) {
 		if _, err := setup.Find(program); err != nil {
 			list = append(list, finding{"interpreter", "missing", err.Error(), ""})
 		}
