@@ -55,8 +55,8 @@ func (c *console) Write(p []byte) (int, error) {
 		c.look(strings.TrimSpace(string(line)))
 		c.line = append(c.line[:0], rest...)
 	}
-	if len(c.line) > tailBytes { // a guest that never ends its line
-		c.line = c.line[:0]
+	if excess := len(c.line) - tailBytes; excess > 0 { // a guest that never ends its line
+		c.line = append(c.line[:0], c.line[excess:]...)
 	}
 	select {
 	case c.changed <- struct{}{}:
@@ -65,7 +65,18 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// finish looks at the last line, which nothing has ended.
+func (c *console) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look(strings.TrimSpace(string(c.line)))
+	c.line = nil
+}
+
 func (c *console) look(line string) {
+	if line == "" {
+		return
+	}
 	if c.readyTook == 0 && strings.Contains(line, c.ready) {
 		c.readyTook = time.Since(c.start)
 	}

@@ -155,6 +155,7 @@ func hung(console *console, reason string) Result {
 
 // ended is the result of a QEMU that ended by itself.
 func ended(child *process.Process, console *console) Result {
+	console.finish()
 	switch {
 	case console.panicked() != "":
 		return Result{Verdict: Panicked, Reason: console.panicked()}
@@ -177,9 +178,9 @@ func (m *Machine) check() error {
 	if m.Cores < 0 || m.MemoryMiB < 0 {
 		mistakes = append(mistakes, fmt.Errorf("boot: %d cores and %d MiB of memory cannot be", m.Cores, m.MemoryMiB))
 	}
-	for what, path := range map[string]string{"kernel": m.Kernel, "disk": m.Disk} {
-		if _, err := os.Stat(path); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("boot: no %s: %w (make -C images ISA=%s)", what, err, m.ISA))
+	for _, file := range []struct{ what, path string }{{"kernel", m.Kernel}, {"disk", m.Disk}} {
+		if _, err := os.Stat(file.path); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("boot: no %s: %w (make -C images ISA=%s)", file.what, err, m.ISA))
 		}
 	}
 	return errors.Join(mistakes...)
