@@ -43,6 +43,9 @@ type resampling struct {
 
 	censored  float64          // share of the worst cell, where it is too large
 	low, high *cluster.Outcome // with the censored samples; nil where they are few
+
+	bends    [][]servicetime.Bend // by law; nil where nothing is interpolated
+	down, up *cluster.Outcome     // where interpolation errs; nil where the queue has no steady state
 }
 
 // drawn is one resample.
@@ -189,13 +192,15 @@ func propagate(ctx context.Context, plans []*plan, done []outcomes, resamples in
 		}
 		shorts[i] = p.short()
 		list[i] = &resampling{drawn: make([]drawn, resamples)}
-		list[i].base, err = shorts[i].run(ctx, shortReplication)
+		if list[i].base, err = shorts[i].run(ctx, shortReplication); err == nil && list[i].base.Interpolated > 0 {
+			list[i].bends = p.bends(p.resamplers())
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return list, o.parallel(ctx, len(plans)*(resamples+2), func(ctx context.Context, n int) (err error) {
+	return list, o.parallel(ctx, len(plans)*(resamples+extraRuns), func(ctx context.Context, n int) (err error) {
 		i, b := n%len(plans), n/len(plans)
 		if r := list[i]; r != nil {
 			return shorts[i].fillIn(ctx, r, b)
@@ -204,25 +209,34 @@ func propagate(ctx context.Context, plans []*plan, done []outcomes, resamples in
 	})
 }
 
-// fillIn runs resample b, or, in the two places behind the last, what censored
-// samples may hide.
+// extraRuns are the places behind the last resample: what censored samples may
+// hide, and what interpolation may, each low and high.
+const extraRuns = 4
+
+// fillIn runs resample b, or one of the extra runs.
 func (p *plan) fillIn(ctx context.Context, r *resampling, b int) (err error) {
 	sources := p.resamplers()
 	if b < len(r.drawn) {
 		r.drawn[b], err = p.draw(ctx, sources, b)
 		return err
 	}
-	if b == len(r.drawn) {
+	hidden := func(longest bool) (*cluster.Outcome, error) {
+		if sources.censored() <= servicetime.MostCensored {
+			return nil, nil
+		}
+		return p.withLaws(sources, sources.withCensored(longest)).steadyRun(ctx)
+	}
+	switch b - len(r.drawn) {
+	case 0:
 		r.cells, r.censored = sources.cells(), sources.censored()
+		r.low, err = hidden(false)
+	case 1:
+		r.high, err = hidden(true)
+	case 2:
+		r.down, err = p.erring(ctx, sources, r.bends, -1)
+	case 3:
+		r.up, err = p.erring(ctx, sources, r.bends, 1)
 	}
-	if sources.censored() <= servicetime.MostCensored {
-		return nil
-	}
-	longest, into := false, &r.low
-	if b > len(r.drawn) {
-		longest, into = true, &r.high
-	}
-	*into, err = p.withLaws(sources, sources.withCensored(longest)).steadyRun(ctx)
 	return err
 }
 
@@ -277,6 +291,9 @@ func (r *resampling) resampled(of func(*cluster.Outcome) float64) metrics.Resamp
 		}
 	}
 	x.Degrees = degrees(r.cells, metrics.VarianceShares(x.Values, r.means()))
+	if r.bends != nil {
+		x.Between = &metrics.Between{Low: valueOf(r.down, of), High: valueOf(r.up, of)}
+	}
 	if r.censored > servicetime.MostCensored {
 		x.Censored = &metrics.Censored{Share: r.censored, Low: valueOf(r.low, of), High: valueOf(r.high, of)}
 	}

@@ -86,6 +86,9 @@ type CellShare struct {
 type Parts struct {
 	Queue    metrics.Estimate `json:"queue"`    // noise of the queue, for these very samples
 	Sampling metrics.Estimate `json:"sampling"` // of the measured service times
+	// Interpolation is what the error of interpolating between measured conditions
+	// may do; nil where nothing is interpolated, or none of it can be off.
+	Interpolation *metrics.Estimate `json:"interpolation,omitempty"`
 	// Band is what the simulator that measured may be off the hardware: stated
 	// by the scenario, estimated by nobody, and in no other interval. Nil where
 	// real hardware was measured.

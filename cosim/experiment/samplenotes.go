@@ -1,10 +1,8 @@
 package experiment
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 
 	"microcosm/cosim/servicetime"
@@ -74,34 +72,3 @@ func conditionWords(list []servicetime.Condition) string {
 	}
 	return strings.Join(words, ", ")
 }
-
-// Gap is a condition that would have to be measured for interpolation to be as
-// precise as asked.
-type Gap struct {
-	Request servicetime.Request
-	Next    servicetime.Condition
-}
-
-// Gaps returns what is to be measured between the conditions there are, where
-// the interpolation is off by more than the share margin beyond noise.
-func (x *Study) Gaps(margin float64) []Gap {
-	var gaps []Gap
-	for i, p := range x.plans {
-		for _, law := range x.laws[i] {
-			known, ok := sampled(law).(interpolating)
-			if !ok || p.scenario.Fidelity.Penalty == 0 {
-				continue
-			}
-			for _, o := range known.LeaveOneOut(p.gapStreams()) {
-				g := Gap{Request: law.Cells()[0].Request, Next: o.Next}
-				if o.Off(margin) && o.Next.Kind != servicetime.Invalid && !slices.Contains(gaps, g) {
-					gaps = append(gaps, g)
-				}
-			}
-		}
-	}
-	return gaps
-}
-
-// Renew reads the samples anew.
-func (x *Study) Renew(ctx context.Context) error { return x.renew(ctx) }

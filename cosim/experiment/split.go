@@ -32,11 +32,16 @@ func (r *Run) propagate(o outcomes, x *resampling, band float64, level float64) 
 // mattersFor is the number for which the report names the samples that matter.
 const mattersFor = "response_p99"
 
-// split returns the whole uncertainty of a number and its parts. Both parts are
+// split returns the whole uncertainty of a number and its parts. The parts are
 // independent: half-widths add up as squares, on either side.
 func split(queue metrics.Estimate, x metrics.Resampled, positive bool, level float64) (metrics.Estimate, *Parts) {
 	parts := &Parts{Queue: queue, Sampling: metrics.SamplingInterval(queue.Est, x, level, positive)}
-	return x.Bound(metrics.Combine(queue, parts.Sampling)), parts
+	whole := metrics.Combine(queue, parts.Sampling)
+	if between, ok := x.Interpolation(queue.Est); ok {
+		parts.Interpolation = &between
+		whole = metrics.Combine(whole, between)
+	}
+	return x.Bound(whole), parts
 }
 
 // band returns the stated band of the simulator that measured, 0 where real

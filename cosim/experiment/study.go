@@ -37,7 +37,8 @@ type Study struct {
 	plans []*plan // short
 	laws  []laws
 	bases []*cluster.Outcome
-	cells []servicetime.Cell // of all plans, each once
+	bends [][][]servicetime.Bend // by plan and law; nil where nothing is interpolated
+	cells []servicetime.Cell     // of all plans, each once
 }
 
 var _ sampling.Study = (*Study)(nil)
@@ -98,10 +99,15 @@ func (x *Study) renew(ctx context.Context) error {
 			}
 		}
 	}
-	x.bases = make([]*cluster.Outcome, len(x.plans))
+	x.bases, x.bends = make([]*cluster.Outcome, len(x.plans)), make([][][]servicetime.Bend, len(x.plans))
 	return x.each(ctx, 1, func(ctx context.Context, i, _ int) (err error) {
-		if x.bases[i], err = x.plans[i].steadyRun(ctx); err == nil && x.bases[i] == nil {
+		x.bases[i], err = x.plans[i].steadyRun(ctx)
+		switch {
+		case err != nil:
+		case x.bases[i] == nil:
 			err = errors.New("the queue has no steady state: no precision can be had")
+		case x.bases[i].Interpolated > 0:
+			x.bends[i] = x.plans[i].bends(x.laws[i])
 		}
 		return err
 	})
@@ -128,16 +134,16 @@ func (x *Study) Cells() []sampling.Cell {
 	return cells
 }
 
-// Interval implements sampling.Study.
+// Interval implements sampling.Study: the uncertainty of the samples, and that of
+// interpolating between them.
 func (x *Study) Interval(ctx context.Context) (metrics.Estimate, error) {
 	resamples := max(x.scenario.Fidelity.Resamples, 40)
 	list := make([]*resampling, len(x.plans))
 	for i := range list {
-		list[i] = &resampling{cells: x.laws[i].cells(), base: x.bases[i], drawn: make([]drawn, resamples)}
+		list[i] = &resampling{cells: x.laws[i].cells(), base: x.bases[i], drawn: make([]drawn, resamples), bends: x.bends[i]}
 	}
-	err := x.each(ctx, resamples, func(ctx context.Context, i, b int) (err error) {
-		list[i].drawn[b], err = x.plans[i].draw(ctx, x.laws[i], b)
-		return err
+	err := x.each(ctx, resamples+extraRuns, func(ctx context.Context, i, b int) (err error) {
+		return x.plans[i].fillIn(ctx, list[i], b)
 	})
 	if err != nil {
 		return metrics.Estimate{}, err
@@ -146,6 +152,9 @@ func (x *Study) Interval(ctx context.Context) (metrics.Estimate, error) {
 	for i, r := range list {
 		resampled := r.resampled(x.number.of)
 		e := metrics.SamplingInterval(resampled.Base, resampled, float64(x.scenario.Fidelity.Confidence), x.number.unit == "s")
+		if between, ok := resampled.Interpolation(resampled.Base); ok {
+			e = metrics.Combine(e, between)
+		}
 		if i == 0 || !e.OK() || least.OK() && e.Relative() > least.Relative() {
 			least = e
 		}

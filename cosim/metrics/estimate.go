@@ -60,6 +60,7 @@ const (
 	MethodWelch        = "Welch t"                  // N: values in both samples
 	MethodBootstrap    = "bootstrap"                // N: resamples
 	MethodCombined     = "queue noise and samples"  // N: as of the queue noise
+	MethodLeftOut      = "leave one condition out"  // N: runs of the model
 )
 
 // NotEstimable returns an estimate that has no interval, for the reason given.

@@ -18,6 +18,38 @@ type Resampled struct {
 	// Censored says what samples that hung or died may hide; nil where they are
 	// few enough to be left out.
 	Censored *Censored `json:"censored,omitempty"`
+	// Between says how far interpolation between measured conditions may be off;
+	// nil where nothing is interpolated, or none of it can be off.
+	Between *Between `json:"between,omitempty"`
+}
+
+// Between is what a number is where interpolation errs as far as it may, in all
+// places downwards, and in all places upwards; MaxFloat64 where the queue has no
+// steady state then.
+type Between struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Interpolation returns the interval that interpolation alone puts around est:
+// what its error may move the number by, to either side. Nothing is drawn at
+// random in it; it is a bound that counts like an interval. It reports false where
+// nothing is interpolated.
+func (r Resampled) Interpolation(est float64) (Estimate, bool) {
+	b := r.Between
+	if b == nil {
+		return Estimate{}, false
+	}
+	const n = 2 // runs of the model
+	down, up := min(0, b.Low-r.Base, b.High-r.Base), max(0, b.Low-r.Base, b.High-r.Base)
+	if max(b.Low, b.High) == math.MaxFloat64 {
+		lo := est + down
+		if b.Low == -math.MaxFloat64 { // of a contrast
+			lo = math.Inf(-1)
+		}
+		return Bounds(est, lo, math.Inf(1), n, MethodLeftOut, "where interpolation is as far off as it may be, the queue has no steady state"), true
+	}
+	return interval(est, est+down, est+up, n, MethodLeftOut), true
 }
 
 // Censored is what a number is where samples that hung or died count after all.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -85,24 +86,26 @@ func reciprocals(x Resampled) ([]float64, bool) {
 
 // Combine returns the estimate with the uncertainty of two independent sources,
 // whose half-widths add up as squares on either side. The value is that of queue.
-// Where one of them does not stand, neither does the combination.
+// Where one of them does not stand, neither does the combination; where one has
+// bounds only, so has the combination.
 func Combine(queue, sampling Estimate) Estimate {
+	stands := func(e Estimate) bool { return e.OK() || e.Status == StatusBounds }
 	switch {
-	case !queue.OK():
+	case !stands(queue):
 		return queue
 	case sampling.Status == StatusNotEstimable:
 		return NotEstimable(queue.Est, queue.N, MethodCombined, "of the samples: "+sampling.Note)
-	case !sampling.OK() && sampling.Status != StatusBounds:
+	case !stands(sampling):
 		return sampling
 	}
 	lo := queue.Est - math.Hypot(queue.Est-queue.Lo, sampling.Est-sampling.Lo)
 	if queue.Lo >= 0 && sampling.Lo >= 0 {
 		lo = max(0, lo)
 	}
-	if sampling.Status == StatusBounds {
-		return Bounds(queue.Est, lo, math.Inf(1), queue.N, MethodCombined, sampling.Note)
-	}
 	hi := queue.Est + math.Hypot(queue.Hi-queue.Est, sampling.Hi-sampling.Est)
+	if !queue.OK() || !sampling.OK() {
+		return Bounds(queue.Est, lo, hi, queue.N, MethodCombined, cmp.Or(queue.Note, sampling.Note))
+	}
 	return interval(queue.Est, lo, hi, queue.N, MethodCombined)
 }
 
@@ -120,12 +123,18 @@ func ContrastResampled(weights []float64, numbers []*Resampled) (Resampled, bool
 		}
 		c.Base += float64(weights[j] * x.Base)
 		c.censor(weights[j], x)
+		c.bend(weights[j], x)
 		for b, v := range x.Values {
 			c.Values[b] += float64(weights[j] * v) // NaN stays NaN
 		}
 		if x.Degrees > 0 && (c.Degrees == 0 || x.Degrees < c.Degrees) {
 			c.Degrees = x.Degrees
 		}
+	}
+	if b := c.Between; b != nil && max(b.Low, b.High) == math.MaxFloat64 {
+		b.Low, b.High = -math.MaxFloat64, math.MaxFloat64 // whatever the weights: nothing bounds it
+	} else if b != nil {
+		b.Low, b.High = c.Base+b.Low, c.Base+b.High
 	}
 	if c.Censored != nil {
 		c.Censored.Low, c.Censored.High = c.Base+c.Censored.Low, c.Base+c.Censored.High
@@ -145,6 +154,25 @@ func (r *Resampled) censor(weight float64, x *Resampled) {
 	r.Censored.Share = max(r.Censored.Share, x.Censored.Share)
 	r.Censored.Low += min(low, high, 0)
 	r.Censored.High += max(low, high, 0)
+}
+
+// bend adds what the error of interpolation may be to one number, as shifts. It is
+// the same error in all numbers, since they are made from the same samples, so it
+// cancels where they depend on it alike.
+func (r *Resampled) bend(weight float64, x *Resampled) {
+	if x.Between == nil {
+		return
+	}
+	if r.Between == nil {
+		r.Between = &Between{}
+	}
+	for _, part := range []struct{ into, of *float64 }{{&r.Between.Low, &x.Between.Low}, {&r.Between.High, &x.Between.High}} {
+		if *part.of == math.MaxFloat64 || *part.into == math.MaxFloat64 {
+			*part.into = math.MaxFloat64
+			continue
+		}
+		*part.into += float64(weight * (*part.of - x.Base))
+	}
 }
 
 func (r *Resampled) values() Draws {

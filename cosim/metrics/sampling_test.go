@@ -140,3 +140,52 @@ func TestDrawsAsJSON(t *testing.T) {
 	require.True(t, math.IsNaN(back[1]))
 	require.Error(t, json.Unmarshal([]byte(`"x"`), &back))
 }
+
+func between(base, low, high float64) *metrics.Resampled {
+	return &metrics.Resampled{Base: base, Values: metrics.Draws{base, base}, Between: &metrics.Between{Low: low, High: high}}
+}
+
+func TestTheErrorOfInterpolation(t *testing.T) {
+	t.Parallel()
+	e, ok := between(10, 9, 13).Interpolation(20)
+	require.True(t, ok)
+	require.True(t, e.OK())
+	require.InDelta(t, 19, e.Lo, 1e-12, "as far below as below the base")
+	require.InDelta(t, 23, e.Hi, 1e-12)
+	e, _ = between(10, 11, 13).Interpolation(10)
+	require.InDelta(t, 10, e.Lo, 1e-12, "both upwards: the number itself is the least")
+	_, ok = metrics.Resampled{Base: 10}.Interpolation(10)
+	require.False(t, ok)
+	e, _ = between(10, 9, math.MaxFloat64).Interpolation(10)
+	require.Equal(t, metrics.StatusBounds, e.Status)
+	require.InDelta(t, 9, e.Lo, 1e-12)
+	require.True(t, math.IsNaN(e.Hi))
+}
+
+func TestInterpolationCancelsInADifference(t *testing.T) {
+	t.Parallel()
+	c, ok := metrics.ContrastResampled([]float64{1, -1}, []*metrics.Resampled{between(10, 8, 13), between(7, 5, 10)})
+	require.True(t, ok)
+	e, _ := c.Interpolation(3)
+	require.Equal(t, []float64{3, 3}, []float64{e.Lo, e.Hi}, "both are off alike")
+	c, _ = metrics.ContrastResampled([]float64{1, -1}, []*metrics.Resampled{between(10, 8, 13), {Base: 7, Values: metrics.Draws{7, 7}}})
+	e, _ = c.Interpolation(3)
+	require.Equal(t, []float64{1, 6}, []float64{e.Lo, e.Hi}, "one of them is not off")
+	c, _ = metrics.ContrastResampled([]float64{1, -1}, []*metrics.Resampled{between(10, 8, 13), between(7, 5, math.MaxFloat64)})
+	e, _ = c.Interpolation(3)
+	require.Equal(t, metrics.StatusBounds, e.Status)
+	require.True(t, math.IsNaN(e.Lo), "what is subtracted has no bound")
+	require.True(t, math.IsNaN(e.Hi))
+}
+
+func TestCombineBounds(t *testing.T) {
+	t.Parallel()
+	bounded := metrics.Bounds(10, 7, math.Inf(1), 1, "", "no end")
+	plain := metrics.Estimate{Est: 10, Lo: 6, Hi: 14, Status: metrics.StatusOK}
+	for _, e := range []metrics.Estimate{metrics.Combine(bounded, plain), metrics.Combine(plain, bounded)} {
+		require.Equal(t, metrics.StatusBounds, e.Status)
+		require.InDelta(t, 5, e.Lo, 1e-12, "3 and 4")
+		require.True(t, math.IsNaN(e.Hi))
+		require.Equal(t, "no end", e.Note)
+	}
+}

@@ -22,6 +22,7 @@ type axis struct {
 	guide     []int32 // guide[floor(u·len)] is a knot at or before u
 	halfDepth float64
 	smoothed  []Condition
+	bends     []float64 // by gap: how far interpolation is to err, see bent; nil, nowhere
 }
 
 // maxKnots bounds the memory of a law; beyond it the knots are equidistant.
@@ -165,7 +166,12 @@ func (a *axis) between(depth float64, i int, u float64) (p pair, interpolated, o
 				return pair{}, false, false
 			}
 			lower := a.points[j-1].depth
-			return mix(a.at(j-1, i, u), a.at(j, i, u), (depth-lower)/(d-lower)), true, true
+			low, high, t := a.at(j-1, i, u), a.at(j, i, u), (depth-lower)/(d-lower)
+			p := mix(low, high, t)
+			if a.bends != nil {
+				p = bent(p, low, high, t, a.bends[j-1])
+			}
+			return p, true, true
 		}
 	}
 	// An idle time's depth reaches 1 only in the limit; flush covers it.

@@ -73,24 +73,6 @@ func (l *SampledLaw) errorWithout(c Condition) float64 {
 	return interpolated/float64(steps)/measured - 1
 }
 
-// widerGap returns the lukewarm condition in the middle of the wider of the two
-// gaps around point i.
-func (l *SampledLaw) widerGap(i int) Condition {
-	points := l.axis.points
-	from, to := points[i-1], points[i]
-	if points[i+1].depth-points[i].depth > to.depth-from.depth {
-		from, to = points[i], points[i+1]
-	}
-	depth := (from.depth + to.depth) / 2
-	k := int(math.Round(depth / (1 - depth) * l.axis.halfDepth))
-	if k <= from.condition.K || to.condition.Kind == Lukewarm && k >= to.condition.K {
-		return Condition{}
-	}
-	next := LukewarmAfter(k)
-	next.Mix = l.options.Mix
-	return next
-}
-
 func deviation(values []float64) float64 {
 	mean, sum := 0.0, 0.0
 	for _, v := range values {

@@ -12,7 +12,7 @@ import (
 // uncertain are the numbers whose uncertainty is split in the short form.
 var uncertain = []string{"response_mean", "response_p99"}
 
-const uncertaintyNote = "Relative half-widths. Queue noise shrinks with more replications, sampling with more measurements. " +
+const uncertaintyNote = "Relative half-widths. Queue noise shrinks with more replications, sampling with more measurements, interpolation with measurements of conditions between the measured ones. " +
 	"The model band is what the simulator that measured may be off the hardware: stated by the scenario, estimated by nobody, and part of no interval."
 
 // isSplit reports that some number tells where its uncertainty comes from.
@@ -27,7 +27,7 @@ func isSplit(r *experiment.Result) bool {
 
 // uncertaintyTable has a row per run and number.
 func uncertaintyTable(r *experiment.Result, all bool) table {
-	t := table{corner: "number", heads: []string{"queue noise", "sampling", "model band"}}
+	t := table{corner: "number", heads: []string{"queue noise", "sampling", "interpolation", "model band"}}
 	for i := range r.Runs {
 		run := &r.Runs[i]
 		if run.Resampling == nil {
@@ -42,8 +42,12 @@ func uncertaintyTable(r *experiment.Result, all bool) table {
 			if m.Parts.Band != nil {
 				band = plusMinus(m.Parts.Band.Relative)
 			}
+			between := "none"
+			if m.Parts.Interpolation != nil {
+				between = relative(*m.Parts.Interpolation)
+			}
 			t.rows = append(t.rows, row{label: label(m.Name), cells: []cell{
-				textCell(relative(m.Parts.Queue)), textCell(relative(m.Parts.Sampling)), textCell(band),
+				textCell(relative(m.Parts.Queue)), textCell(relative(m.Parts.Sampling)), textCell(between), textCell(band),
 			}})
 		}
 	}

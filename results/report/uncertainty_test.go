@@ -38,6 +38,7 @@ func TestUncertaintyIsSplitByWhereItComesFrom(t *testing.T) {
 		cells []string
 	}{
 		"all known":                    {experiment.Parts{Queue: within(10, 9.5, 10.2), Sampling: within(10, 8, 11), Band: &experiment.Band{Relative: .15}}, []string{"±5 %", "±20 %", "±15 %"}},
+		"interpolated":                 {experiment.Parts{Queue: within(10, 9, 11), Sampling: within(10, 9, 11), Interpolation: ref(within(10, 7, 10))}, []string{"±10 %", "±30 %", "none"}},
 		"measured on hardware":         {experiment.Parts{Queue: within(10, 9, 11), Sampling: within(10, 10, 10)}, []string{"±10 %", "±0 %", "none"}},
 		"as wide as it can be":         {experiment.Parts{Queue: within(0, -1, 1), Sampling: within(10, 9, 11)}, []string{"beyond its value", "±10 %", "none"}},
 		"samples without an upper end": {experiment.Parts{Queue: within(10, 9, 11), Sampling: metrics.Estimate{Est: math.NaN(), Lo: 1, Hi: math.NaN(), Status: metrics.StatusBounds, Note: "censored"}}, []string{"±10 %", "no upper end", "none"}},
@@ -122,3 +123,5 @@ func TestComparedReadsAsASentenceAndATable(t *testing.T) {
 	require.Contains(t, flat, "one replication says nothing of its spread")
 	require.Contains(t, flat, "the runs did not face the same luck")
 }
+
+func ref(e metrics.Estimate) *metrics.Estimate { return &e }

@@ -73,18 +73,22 @@ func (a *app) refine(ctx context.Context, s *scenario.Scenario, x *sources, o ru
 }
 
 // gapRounds bounds how often gaps between measured conditions are halved.
-const gapRounds = 3
+const gapRounds = 4
 
-// fillGaps measures between conditions where the interpolation is off by more
-// than is asked of the whole number.
-func (a *app) fillGaps(ctx context.Context, x *sources, study *experiment.Study, margin float64) error {
+// gapShare is which part of the half-width that is asked for the error of
+// interpolation may take: as squares add up, half of it leaves .87 to the samples.
+const gapShare = .5
+
+// fillGaps measures between conditions where the error of interpolation alone
+// widens the interval too much.
+func (a *app) fillGaps(ctx context.Context, x *sources, study *experiment.Study, asked float64) error {
 	for range gapRounds {
-		gaps := study.Gaps(margin)
-		if len(gaps) == 0 {
-			return nil
+		gaps, err := study.Gaps(ctx, gapShare*asked)
+		if err != nil || len(gaps) == 0 {
+			return err
 		}
 		for _, g := range gaps {
-			a.log.Info("interpolation is off: measuring between", "function", g.Request.Function, "condition", g.Next.String())
+			a.log.Info("interpolation may be off: measuring between", "function", g.Request.Function, "condition", g.Next.String(), "moves", fmt.Sprintf("%.2g %%", 100*g.Moves))
 			if _, err := x.fill(ctx, g.Request.Input, []string{g.Request.Function}, []servicetime.Condition{g.Next}); err != nil {
 				return err
 			}
