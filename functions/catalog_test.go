@@ -263,6 +263,8 @@ func TestMistakesThatConcernAWholeFile(t *testing.T) {
 		"descriptors are broken":      {strings.Replace(hello, "hello.binpb", "broken.binpb", 1), "not a file descriptor set"},
 		"no such method":              {strings.Replace(hello, "SayHello", "SayHallo", 1), `did you mean SayHello`},
 		"checker of another type":     {hello[:strings.Index(hello, "reply:")] + "reply: {checker: aes}\n", `checker "aes" compares aes.PlainTextMessage`},
+		"a checker and fields":        {strings.Replace(hello, "reply:\n", "reply:\n  checker: empty\n", 1), "want either a checker or fields, not both"},
+		"fields and a checker":        {hello + "  checker: empty\n", "want either a checker or fields, not both"},
 		"list element without number": {strings.Replace(hello, "parts.1", "parts.x", 1), "want the number of an element"},
 	} {
 		t.Run(name, func(t *testing.T) {

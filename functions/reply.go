@@ -26,6 +26,9 @@ func (m *mistakes) expectation(node ast.Node) expectation {
 	var e expectation
 	m.fields(node, nil, map[string]func(ast.Node){
 		"checker": func(n ast.Node) {
+			if e != nil {
+				m.add(n, "want either a checker or fields, not both")
+			}
 			name := m.word(n)
 			run, ok := checkers[name]
 			if !ok {
