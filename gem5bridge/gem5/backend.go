@@ -26,13 +26,12 @@ const (
 	SettingImages      = "images"      // the folder of the images
 	SettingCheckpoints = "checkpoints" // bytes that they may take; default 20 GiB
 	SettingHang        = "hang"        // CPU time without progress that ends a run, as a duration; default 10m
-	SettingFunctional  = "functional"  // from how many interleaved calls on they run on the functional core; default 8; part of the stack
+	SettingFunctional  = "functional"  // from how many interleaved calls on they run on the functional core; default: never; part of the stack
 )
 
 const (
 	defaultCheckpoints = 20 << 30
 	defaultHang        = 10 * time.Minute
-	defaultFunctional  = 8
 )
 
 // Backend measures in gem5. It implements gem5bridge.Backend.
@@ -79,7 +78,7 @@ type settings struct {
 	images      string
 	checkpoints int64
 	hang        time.Duration
-	functional  int
+	functional  int // 0: never
 }
 
 // Describe implements gem5bridge.Backend. Without a platform in setup it describes
@@ -172,7 +171,7 @@ func (b *Backend) program(ctx context.Context, named string) (Program, error) {
 
 // parseSettings reads the settings. Its error joins every mistake.
 func parseSettings(given map[string]string) (settings, error) {
-	s := settings{images: defaultImages(), checkpoints: defaultCheckpoints, hang: defaultHang, functional: defaultFunctional}
+	s := settings{images: defaultImages(), checkpoints: defaultCheckpoints, hang: defaultHang}
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		value := given[name]

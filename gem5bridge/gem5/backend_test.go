@@ -136,11 +136,8 @@ func TestConditionsAndSubtraction(t *testing.T) {
 		restores[word][one.Provenance.Restore] = true
 		boots[one.Provenance.Boot] = true
 		require.Positive(t, one.Null)
-		functional := ""
-		if word == "lukewarm:16" {
-			functional = "interleaved calls on the functional core"
-		}
-		require.Equal(t, functional, one.Provenance.Note)
+		mix := strings.Join(slices.Sorted(slices.Values(goMix.Functions)), " ")
+		require.Equal(t, map[string]string{"lukewarm:1": "interleaved: " + mix, "lukewarm:16": "interleaved: " + mix}[word], one.Provenance.Note)
 		require.Equal(t, int64(135_000), one.Counters[servicetime.CounterInstructions])
 		require.Equal(t, int64(90_000), one.Counters[servicetime.CounterInstructionsClient])
 		require.Equal(t, int64(7), one.Counters[servicetime.CounterLLCMisses])
@@ -172,7 +169,7 @@ func TestWhatInterleavesFunctionallyIsPartOfTheStack(t *testing.T) {
 		by, err := bridgetest.Sample(t, s, job)
 		require.NoError(t, err)
 		one := by[servicetime.Valid][0]
-		require.Equal(t, from == "2", one.Provenance.Note != "", one.Provenance.Note)
+		require.Equal(t, from == "2", strings.Contains(one.Provenance.Note, "functional"), one.Provenance.Note)
 		stacks[one.Key.Stack] = from
 	}
 	require.Len(t, stacks, 2)

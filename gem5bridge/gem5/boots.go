@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"microcosm/cosim/servicetime"
 	"microcosm/functions"
 	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/gem5/checkpoint"
@@ -80,17 +81,18 @@ func (r *runs) warm(ctx context.Context, boot int, targets []guest.Target) (chec
 }
 
 // targets returns what must be in the warm checkpoint of the cells of a group, in
-// an order of its own.
+// an order of its own: the function, and what interleaves where it may. All
+// conditions of a function that is of the mix start from one checkpoint, so that
+// they differ in nothing else.
 func (g *group) targets(mix []string) []guest.Target {
 	lead := g.cells[0]
 	all := []guest.Target{{Function: lead.Function, Input: lead.Input}}
-	if lead.step(1, 0, &plan{mix: mix}, "mix").Mode != guest.Lukewarm {
+	if lead.Condition.Kind != servicetime.Lukewarm && !slices.Contains(mix, lead.Function) {
 		return all
 	}
 	for _, other := range mix {
-		t := guest.Target{Function: other, Input: functions.DefaultClass}
-		if !slices.Contains(all, t) && other != lead.Function {
-			all = append(all, t)
+		if other != lead.Function {
+			all = append(all, guest.Target{Function: other, Input: functions.DefaultClass})
 		}
 	}
 	slices.SortFunc(all, func(a, b guest.Target) int { return strings.Compare(name(a), name(b)) })

@@ -182,8 +182,13 @@ func (c *cell) settle() settle {
 	case servicetime.Flush, servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
 		return settle{Window: 1}
 	case servicetime.Lukewarm, servicetime.Stressor:
-		// What comes in between makes the condition anew before every call.
-		return settle{Window: 1, Tolerance: 0, Least: 2, Most: 2}
+		// What comes in between makes the condition anew before every call; the first
+		// ones still find the machine as a restore leaves it.
+		first := 2
+		if c.Condition.K >= 4 {
+			first = 1
+		}
+		return settle{Window: 1, Tolerance: 0, Least: first, Most: first}
 	default:
 		return settle{Window: 3, Tolerance: .05, Least: 4, Most: 12}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"microcosm/cosim/servicetime"
@@ -79,8 +80,11 @@ func (s *session) deliverCalls(t *task, i int, m measurement, calls []call, cost
 		if m.events.Settled.Cause == events.SettledByCap && c.settle().Tolerance > 0 {
 			sample.Provenance.Note = fmt.Sprintf("CPI had not settled after %d calls", m.events.Settled.Works)
 		}
-		if s.functionally(c.Condition) {
-			sample.Provenance.Note = "interleaved calls on the functional core"
+		if c.Condition.Kind == servicetime.Lukewarm {
+			sample.Provenance.Note = "interleaved: " + strings.Join(s.mix, " ")
+			if s.functionally(c.Condition) {
+				sample.Provenance.Note += ", on the functional core"
+			}
 		}
 		if err := s.put(t, i, sample); err != nil {
 			return err

@@ -247,7 +247,7 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 
 // functionally says whether what interleaves runs on the functional core.
 func (s *session) functionally(c servicetime.Condition) bool {
-	return c.Kind == servicetime.Lukewarm && c.K >= s.settings.functional
+	return c.Kind == servicetime.Lukewarm && s.settings.functional > 0 && c.K >= s.settings.functional
 }
 
 // counted returns the finished work items that count, each with its record, and

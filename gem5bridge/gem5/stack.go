@@ -53,8 +53,11 @@ func (g guestImage) functions() map[string]string {
 // how many interleaved calls on they run functionally.
 func (g guestImage) stack(gem5Version string, functional int) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\nfunctional=%d\n",
-		g.isa, g.manifest.Kernel.ELF.Digest, g.manifest.Agent, gem5Version, config.Digest(), version, functional)
+	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\n",
+		g.isa, g.manifest.Kernel.ELF.Digest, g.manifest.Agent, gem5Version, config.Digest(), version)
+	if functional > 0 {
+		fmt.Fprintf(h, "functional=%d\n", functional)
+	}
 	for _, layer := range g.manifest.Layers {
 		fmt.Fprintf(h, "layer %q=%q\n", layer.Name, layer.Digest)
 	}
