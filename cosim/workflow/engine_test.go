@@ -20,7 +20,7 @@ const ms = time.Millisecond
 
 // world is a cluster with one function per law, each on a node of its own with one
 // core and one sandbox, which no other function uses: queues side by side.
-func world(t testing.TB, seed uint64, laws ...servicetime.Distribution) cluster.Config {
+func world(t require.TestingT, seed uint64, laws ...servicetime.Distribution) cluster.Config {
 	c := clustertest.Config(t, seed)
 	c.Horizon, c.Drain = des.Time(10*time.Second), 1000*time.Hour
 	for i, law := range laws {
@@ -44,7 +44,7 @@ func constants(values ...time.Duration) (laws []servicetime.Distribution) {
 }
 
 // run runs flows of one graph on the cluster.
-func run(t testing.TB, c cluster.Config, g *workflow.Graph, arrivals cluster.Arrivals) (workflow.Outcome, *cluster.Outcome) {
+func run(t require.TestingT, c cluster.Config, g *workflow.Graph, arrivals cluster.Arrivals) (workflow.Outcome, *cluster.Outcome) {
 	e, err := workflow.New([]workflow.Stream{{Graph: g, Arrivals: arrivals}}, c.Random, c.WarmUp)
 	require.NoError(t, err)
 	c.Flows = e
