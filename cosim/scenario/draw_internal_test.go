@@ -81,7 +81,7 @@ func drawScenario(t *rapid.T) *Scenario {
 // that Knative accepts.
 func drawKnative(t *rapid.T, c *Cluster) {
 	k := &c.Knative
-	if rapid.IntRange(0, 5).Draw(t, "knative") > 0 {
+	if evenly(t, "knative", 0, 1, 2, 3, 4, 5) > 0 {
 		c.ControlPlane, *k = "", Knative{}
 		return
 	}
@@ -102,7 +102,7 @@ func drawKnative(t *rapid.T, c *Cluster) {
 // drawKubernetes leaves placement, or sets Kubernetes up with every key.
 func drawKubernetes(t *rapid.T, s *Scenario) {
 	c := &s.Cluster
-	chosen := rapid.IntRange(0, 3).Draw(t, "kubernetes") == 0
+	chosen := evenly(t, "kubernetes", 0, 1, 2, 3) == 0
 	pod := Pod{
 		Image: "app", NodeSelector: []string{"disk=ssd", "!gpu", "zone in (a, b)"}, Tolerations: []string{"a=b:NoSchedule", "*"},
 		NodeAffinity: []NodePreference{{Weight: 7, Match: []string{"x"}}},
@@ -172,10 +172,23 @@ func drawTrace(t *rapid.T) *Trace {
 	tr := &Trace{}
 	fill(t, "trace", reflect.ValueOf(tr).Elem())
 	tr.Format, tr.Path = trace.Azure2021, "testdata/tiny.csv"
-	return rapid.SampledFrom([]*Trace{nil, tr}).Draw(t, "trace or none")
+	return evenly(t, "trace or none", nil, tr)
 }
 
 var odd = rapid.SampledFrom([]string{"node", "Größe", "a b", "x: y", "- z", "#1", "{}", "12", "1e3", "yes", "null", "~", `"`, "'", "%", "@", "a\u2028b", "😀", "&a", "*", "!", "|", "a:", "_"})
+
+// evenly draws one of the list, each as likely as the other: rapid's own choices
+// prefer what stands first, so that the last of ten policies is drawn rarely.
+func evenly[T any](t *rapid.T, label string, list ...T) T {
+	index := 0
+	for range 16 {
+		index *= 2
+		if rapid.Bool().Draw(t, label) {
+			index++
+		}
+	}
+	return list[index%len(list)]
+}
 
 // drawName draws texts that a careless writer of YAML would not quote.
 func drawName(t *rapid.T, label string) string {
@@ -207,7 +220,7 @@ func fillValue(t *rapid.T, path string, f field, v reflect.Value) {
 	case v.Type() == reflect.TypeFor[Stage]():
 		law := drawLaw(t, path)
 		stages := []Stage{{}, {Measured: true}, {Law: &Law{Law: "deterministic", Mean: time.Second}}, {Law: &law}}
-		v.Set(reflect.ValueOf(rapid.SampledFrom(stages).Draw(t, path)))
+		v.Set(reflect.ValueOf(evenly(t, path, stages...)))
 	case v.Type() == reflect.TypeFor[Levels](), v.Type() == reflect.TypeFor[[]string](), v.Type() == reflect.TypeFor[WarmUp]():
 	case isPolicy(v.Type()):
 		fillPolicy(t, path, v)
@@ -232,7 +245,7 @@ func fillValue(t *rapid.T, path string, f field, v reflect.Value) {
 // fillPolicy draws a policy of the family and its parameters.
 func fillPolicy(t *rapid.T, path string, v reflect.Value) {
 	all := v.Interface().(chosen).prototypes()
-	name := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, path)
+	name := evenly(t, path, slices.Sorted(maps.Keys(all))...)
 	with := reflect.New(all[name].Type()).Elem()
 	with.Set(all[name])
 	for _, f := range parametersOf(with) {
@@ -258,7 +271,7 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 	case v.Kind() == reflect.Uint8:
 		v.SetUint(uint64(rapid.IntRange(1, len(f.words)).Draw(t, path)))
 	case len(f.words) > 0:
-		v.SetString(rapid.SampledFrom(f.words).Draw(t, path))
+		v.SetString(evenly(t, path, f.words...))
 	case f.key == "name" || f.key == "description":
 		v.SetString(drawName(t, path))
 	case v.Kind() == reflect.String:
@@ -285,7 +298,7 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 
 func drawLaw(t *rapid.T, path string) Law {
 	l := Law{
-		Law:  rapid.SampledFrom(servicetime.Laws()).Draw(t, path+" law"),
+		Law:  evenly(t, path+" law", servicetime.Laws()...),
 		Mean: time.Duration(rapid.Int64Range(1, 1e15).Draw(t, path+" mean")),
 	}
 	switch l.Law {
@@ -303,7 +316,7 @@ func drawArrivals(t *rapid.T, path string) Arrivals {
 		return time.Duration(rapid.Int64Range(1, 1e15).Draw(t, path+label))
 	}
 	a := Arrivals{
-		Process: loadgen.Kind(rapid.IntRange(int(loadgen.Constant), int(loadgen.Sine)).Draw(t, path+" process")),
+		Process: evenly(t, path+" process", loadgen.Constant, loadgen.Uniform, loadgen.Poisson, loadgen.MMPP, loadgen.Pareto, loadgen.Burst, loadgen.Sine),
 		Offset:  time.Duration(rapid.Int64Range(0, 1e12).Draw(t, path+" offset")),
 	}
 	if a.Process != loadgen.MMPP {
