@@ -53,7 +53,8 @@
 //
 //	Busy = busy time of the function's core − that of the null call
 //
-// at least one tick and at most the service time.
+// at least one tick. As both cores work at once, what the client did longer may have
+// cost no time: the service time is never less than Busy.
 //
 // # What is not counted
 //
@@ -63,7 +64,7 @@
 // call that it was in is censored at its elapsed time.
 //
 // Deviations: (1) gem5 does not tell user and kernel instructions apart on its
-// out-of-order core, so they are one number. (2) Time on the client's core that
-// overlaps with the function's is subtracted once. (3) The time of stages is the
-// guest's own clock on the functional core.
+// out-of-order core, so they are one number. (2) Of what the client did longer, the
+// part that overlaps with the function's work is subtracted too, down to Busy.
+// (3) The time of stages is the guest's own clock on the functional core.
 package gem5

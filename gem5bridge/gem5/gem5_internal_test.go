@@ -181,7 +181,8 @@ func TestSubtraction(t *testing.T) {
 		{"flush: the client is cold as well, which is its own", false, 900_000_000, 400_000_000, 430_000_000, 460_000_000, 380_000_000},
 		{"the client's core serves a database, too", true, 900_000_000, 400_000_000, 430_000_000, 60_000_000, 380_000_000},
 		{"shorter than the null call", false, 50_000_000, 10_000_000, 30_000_000, 49_999_999, 1},
-		{"busy for no longer than it serves", false, 70_000_000, 60_000_000, 10_000_000, 60_000_000, 10_000_000},
+		{"what the core did counts, however short the trip", false, 70_000_000, 60_000_000, 10_000_000, 30_000_000, 40_000_000},
+		{"the client was busier, but at the same time", false, 100_000_000, 50_000_000, 60_000_000, 70_000_000, 30_000_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -195,13 +195,15 @@ func (s *session) sample(c *cell, n int, m measurement, work events.Event) servi
 	sample.Counters[servicetime.CounterIdleCycles] = int64(max(0, sample.RoundTrip-busy) / period)
 	sample.Counters[CounterClientBusy] = int64(clientBusy)
 	sample.Counters[CounterNullBusy] = int64(s.null.Busy)
+	own := max(1, busy-s.null.Busy) // what the function's core did beyond the null call
 	sample.Null = s.null.RoundTrip
 	if !c.remote {
 		// What the client takes longer than in the null call is the client's.
 		sample.Null += max(0, clientBusy-s.null.Client)
 	}
-	sample.Null = min(sample.Null, max(0, sample.RoundTrip-1))
-	sample.Busy = min(max(1, busy-s.null.Busy), sample.Service())
+	// The two cores overlap: what the function's core did is never the client's.
+	sample.Null = min(sample.Null, max(0, sample.RoundTrip-own))
+	sample.Busy = min(own, sample.Service())
 	return sample
 }
 
