@@ -153,25 +153,27 @@ func DescribeDatabase(d *functions.Dependency) (Function, error) {
 }
 
 // Lower returns overlayfs's lowerdir for a function: own, its own root, on top
-// (empty: none), then its layers with what they stand on, each once. The error
-// names layers that are not in the image.
+// (empty: none), then its layers with what they stand on, each once and above all
+// that it stands on. The error names layers that are not in the image.
 func Lower(index map[string][]string, own string, layers []string) (string, error) {
-	var dirs []string
+	var dirs []string // from the bottom
 	var missing []error
-	if own != "" {
-		dirs = append(dirs, own)
-	}
-	for _, layer := range layers {
+	for _, layer := range slices.Backward(layers) {
 		below, ok := index[layer]
 		if !ok {
 			missing = append(missing, fmt.Errorf("layer %s is not in the image: stage it", layer))
 		}
-		for _, l := range append([]string{layer}, below...) {
+		for _, l := range slices.Backward(append([]string{layer}, below...)) {
 			if dir := path.Join(LayersDir, l); !slices.Contains(dirs, dir) {
 				dirs = append(dirs, dir)
 			}
 		}
 	}
+	slices.Reverse(missing) // as they were named
+	if own != "" {
+		dirs = append(dirs, own)
+	}
+	slices.Reverse(dirs)
 	if len(dirs) == 0 {
 		missing = append(missing, errors.New("neither a root nor a layer is given"))
 	}

@@ -43,7 +43,7 @@ func FuzzParseFunction(f *testing.F) {
 
 func TestLower(t *testing.T) {
 	t.Parallel()
-	index := map[string][]string{"skeleton": {}, "libc": {"skeleton"}, "node": {"libc", "skeleton"}, "modules": {"node", "libc", "skeleton"}}
+	index := map[string][]string{"skeleton": {}, "libc": {"skeleton"}, "node": {"libc", "skeleton"}, "modules": {"node", "libc", "skeleton"}, "redis": {"libc", "skeleton"}}
 	for name, c := range map[string]struct {
 		own    string
 		layers []string
@@ -52,6 +52,8 @@ func TestLower(t *testing.T) {
 	}{
 		"a function on its runtime": {"/functions/f/root", []string{"node"}, "/functions/f/root:/layers/node:/layers/libc:/layers/skeleton", ""},
 		"each layer once":           {"/r", []string{"modules", "node"}, "/r:/layers/modules:/layers/node:/layers/libc:/layers/skeleton", ""},
+		"two that stand on one":     {"", []string{"redis", "node"}, "/layers/redis:/layers/node:/layers/libc:/layers/skeleton", ""},
+		"what is below comes first": {"", []string{"libc", "redis", "node"}, "/layers/redis:/layers/node:/layers/libc:/layers/skeleton", ""},
 		"a whole root":              {"/r", nil, "/r:/mnt", ""},
 		"a database":                {"", []string{"libc"}, "/layers/libc:/layers/skeleton", ""},
 		"unknown layers":            {"/r", []string{"jvm", "ruby"}, "", "layer jvm is not in the image: stage it\nlayer ruby"},
