@@ -92,7 +92,8 @@ func (st *step) dependencies(ctx context.Context, f *functions.Function) ([]stri
 		if b != nil {
 			select {
 			case <-b.sandbox.Ended():
-				return nil, b.blame(fmt.Errorf("%s died", name))
+				err := b.blame(fmt.Errorf("%s died", name))
+				return nil, errors.Join(err, st.drop(ctx, name)) // the next step makes another
 			default:
 			}
 		} else {

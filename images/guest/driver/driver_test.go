@@ -159,10 +159,10 @@ func TestEveryFaultIsToldByNameReasonAndLastWords(t *testing.T) {
 	}{
 		"cannot be created": {cannotBeCreated, []string{"create fibonacci-go: no layer jvm"}, false},
 		"cannot start":      {cannotStart, []string{"init fibonacci-go: exec format error"}, true},
-		"is never ready":    {neverListens, []string{"init fibonacci-go", "init not done after 300ms"}, true},
+		"is never ready":    {neverListens, []string{"init fibonacci-go", "init not done after 2s"}, true},
 		"dies at its start": {diesAtStart, []string{"it ended before it was ready"}, true},
 		"answers wrongly":   {answersWrongly, []string{"fibonacci-go (default, call 0): ", "wrong reply"}, true},
-		"hangs":             {hangs, []string{"fibonacci-go (default, call 0): no reply after 300ms"}, true},
+		"hangs":             {hangs, []string{"fibonacci-go (default, call 0): no reply after 2s"}, true},
 		"is too free":       {tooFree, []string{"fibonacci-go is not confined: CapEff is 400"}, false},
 		"dies":              {dies, []string{"fibonacci-go (default, call 0): it died during the call"}, true},
 	} {
@@ -171,7 +171,7 @@ func TestEveryFaultIsToldByNameReasonAndLastWords(t *testing.T) {
 			for _, mode := range []job.Mode{job.Warm, job.Cold} {
 				l := &faulty{fault: map[string]fault{"fibonacci-go": c.fault}}
 				j := todo(job.Step{Mode: mode, Function: "fibonacci-go", Count: 2}, job.Step{Mode: job.Null, Count: 1})
-				j.Deadlines.Ready, j.Deadlines.Call = job.Duration(300*time.Millisecond), job.Duration(300*time.Millisecond)
+				j.Deadlines.Ready, j.Deadlines.Call = job.Duration(2*time.Second), job.Duration(2*time.Second)
 				var r recorder
 				err := r.run(t, l, j)
 				whole(t, r.list)
@@ -213,6 +213,28 @@ func TestAFaultOfAnInterleavedFunctionFailsTheStep(t *testing.T) {
 	for _, c := range r.calls() {
 		require.NotEqual(t, job.Measured, c.Phase)
 	}
+}
+
+// TestADependencyThatDiedIsMadeAnew: it fails the step that finds it dead, and no
+// other.
+func TestADependencyThatDiedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	var r recorder
+	l := &faulty{fault: map[string]fault{"chained-producer": killsOthers}}
+	step := job.Step{Mode: job.Warm, Function: "chained-producer", Count: 1}
+	err := r.run(t, l, todo(step, step, step))
+	whole(t, r.list)
+	steps := strings.Split(err.Error(), "step ")
+	require.Len(t, steps, 4)
+	for i, want := range []string{"gone", "died; its last words", "gone"} {
+		require.Contains(t, steps[i+1], want)
+	}
+	made := map[string]int{}
+	for _, s := range l.made {
+		made[s.Function.Name]++
+	}
+	require.Equal(t, map[string]int{"chained-consumer": 2, "chained-producer": 2}, made)
+	require.Len(t, r.calls(), 2)
 }
 
 func TestUnknownNamesFailTheirStep(t *testing.T) {

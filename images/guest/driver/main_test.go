@@ -108,6 +108,7 @@ const (
 	answersWrongly
 	hangs
 	dies
+	killsOthers
 	tooFree
 )
 
@@ -115,6 +116,7 @@ const (
 type faulty struct {
 	fault map[string]fault
 	made  []driver.Spec
+	boxes []*sandbox
 	live  int
 }
 
@@ -129,6 +131,7 @@ func (f *faulty) Create(_ context.Context, s driver.Spec) (driver.Sandbox, error
 		return nil, err
 	}
 	b := &sandbox{owner: f, fault: f.fault[s.Function.Name], listener: listener, ended: make(chan struct{})}
+	f.boxes = append(f.boxes, b)
 	b.server = grpc.NewServer(grpc.ForceServerCodec(functions.RawCodec{}), grpc.UnknownServiceHandler(b.serve))
 	return b, nil
 }
@@ -152,6 +155,12 @@ func (b *sandbox) serve(_ any, stream grpc.ServerStream) error {
 		b.die()
 		go b.server.Stop()
 		<-stream.Context().Done()
+	case killsOthers:
+		for _, other := range b.owner.boxes {
+			if other != b {
+				other.die()
+			}
+		}
 	case answersWrongly:
 		return stream.SendMsg(&[]byte{0x0a, 1, 'x'})
 	case none:
