@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,21 +18,12 @@ import (
 // a bare Lindley loop in the same run, both with response, waiting and service
 // histograms. Speeds are per second of this process's CPU time.
 
-// cpuTime returns the CPU time this process has used.
-func cpuTime(b *testing.B) time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 // BenchmarkLindley is the reference: the waiting times of a G/G/1 queue by
 // Lindley's recursion, with nothing around it.
 func BenchmarkLindley(b *testing.B) {
 	const n = 10_000_000
 	for b.Loop() {
-		before := cpuTime(b)
+		before := clustertest.CPUTime(b)
 		var times cluster.Times
 		r := rand.New(rand.NewPCG(1, 1))
 		waiting := 0.0
@@ -44,7 +34,7 @@ func BenchmarkLindley(b *testing.B) {
 			times.Response.Record(time.Duration(waiting + service))
 			waiting = max(0, waiting+service-r.ExpFloat64()*2e6)
 		}
-		b.ReportMetric(n/(cpuTime(b)-before).Seconds(), "invocations/cpu-s")
+		b.ReportMetric(n/(clustertest.CPUTime(b)-before).Seconds(), "invocations/cpu-s")
 	}
 	b.ReportMetric(0, "ns/op")
 }
@@ -112,12 +102,12 @@ func BenchmarkCluster(b *testing.B) {
 				}
 				var memory, after runtime.MemStats
 				runtime.ReadMemStats(&memory)
-				before := cpuTime(b)
+				before := clustertest.CPUTime(b)
 				o, err := m.Run()
 				if err != nil {
 					b.Fatal(err)
 				}
-				seconds := (cpuTime(b) - before).Seconds()
+				seconds := (clustertest.CPUTime(b) - before).Seconds()
 				runtime.ReadMemStats(&after)
 				done := float64(o.Account.Done)
 				b.ReportMetric(done/seconds, "invocations/cpu-s")
@@ -127,25 +117,4 @@ func BenchmarkCluster(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// BenchmarkSingleFunction is one function at 100/s with exponential service of
-// mean 1 s on 100 nodes, where sandboxes come and go.
-func BenchmarkSingleFunction(b *testing.B) {
-	const n = 1_000_000
-	for b.Loop() {
-		c := queue(b, 1, 16, 1, servicetime.Exponential{Expectation: time.Second}, 10*time.Millisecond)
-		c.Nodes = nil
-		for range 100 {
-			c.Nodes = append(c.Nodes, cluster.NodeConfig{Cores: 16, Platform: "p"})
-		}
-		c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-		c.Functions[0].NewKeepAlive = keep(600 * time.Second)
-		c.NoNodes, c.NoClasses, c.WarmUp = true, true, 0
-		c.Horizon = des.Time(n * 10 * time.Millisecond)
-		before := cpuTime(b)
-		o := run(b, c)
-		b.ReportMetric(float64(o.Account.Done)/(cpuTime(b)-before).Seconds(), "invocations/cpu-s")
-	}
-	b.ReportMetric(0, "ns/op")
 }
