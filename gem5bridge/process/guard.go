@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// guardScript ends a group when its standard input ends before a line came.
-const guardScript = `read -r dismissed || kill -KILL -- "-$1"`
+// guardScript ends a group when its standard input ends before a line came. Written
+// -KILL, the signal makes dash take -- for a number.
+const guardScript = `read -r dismissed || kill -s KILL -- "-$1"`
 
 // guard is a process that outlives this one for a moment, to end a group whose
 // members know no parent-death signal: those that the child has started.

@@ -21,16 +21,20 @@ import (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	if os.Getenv("PROCESS_TEST_ROLE") == "parent" {
-		parent()
+	switch os.Getenv("PROCESS_TEST_ROLE") {
+	case "parent":
+		parent(process.Spec{Args: []string{"/bin/sleep", "1000"}})
+		return
+	case "guarding parent":
+		parent(process.Spec{Args: []string{"/bin/sh", "-c", "sleep 1000 & wait"}, Guarded: true})
 		return
 	}
 	goleak.VerifyTestMain(m)
 }
 
 // parent starts a child, says its pid and waits to be killed.
-func parent() {
-	child, err := process.Start(process.Spec{Args: []string{"/bin/sleep", "1000"}})
+func parent(spec process.Spec) {
+	child, err := process.Start(spec)
 	if err != nil {
 		fmt.Println(err)
 		return
