@@ -80,7 +80,7 @@ $(BIN)/golangci-lint-$(GOLANGCI):
 
 .PHONY: readme
 readme: build ## write the README's numbers anew
-	$(GO) test ./cosim/cmd/cosim -run TestReadmeNumbers -update
+	$(GO) test ./cosim/cmd/cosim -run 'TestReadmeNumbers|TestReadmeSlowdown' -update
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

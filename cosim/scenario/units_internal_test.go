@@ -166,7 +166,7 @@ func TestAWarmUpIsATimeOrAShareOfTheRun(t *testing.T) {
 func TestTheNearestWordIsSuggested(t *testing.T) {
 	t.Parallel()
 	known := []string{"cores", "memory", "name", "count"}
-	for word, want := range map[string]string{"core": "cores", "Cores": "cores", "memroy": "memory", "nmae": "name", "platform": "", "cuont": "count"} {
+	for word, want := range map[string]string{"core": "cores", "Cores": "cores", "memroy": "memory", "nam": "name", "platform": "", "cuont": "count"} {
 		require.Equal(t, want, nearest(word, known), word)
 	}
 	require.Equal(t, `did you mean "cores"?`, suggest("core", known))
