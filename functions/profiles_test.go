@@ -91,12 +91,30 @@ func TestWorkIsInProportionToVSwarmsProfiles(t *testing.T) {
 	}
 	known := profiles(t)
 	catalog, root := load(t), install(t)
-	type point struct {
-		name            string
-		isDefault       bool
-		ours, theirs, r float64
+	// Other tests run beside this one: what a burst of theirs has bent is measured again.
+	const rounds = 3
+	for round := 1; ; round++ {
+		points := proportions(t, catalog, root, known)
+		require.Greater(t, len(points), 20)
+		odd, rho := judge(t, points)
+		if len(odd) == 0 && rho > .8 {
+			return
+		}
+		require.Less(t, round, rounds, "beyond a factor of three: %v; rank correlation %.3f", odd, rho)
 	}
-	var points []point
+}
+
+// proportion is a class of inputs with the times of its warm calls, in milliseconds.
+type proportion struct {
+	name            string
+	isDefault       bool
+	ours, theirs, r float64 // r is the logarithm of their ratio
+}
+
+// proportions measures every class that has a profile.
+func proportions(t *testing.T, catalog *functions.Catalog, root string, known map[string]float64) []proportion {
+	t.Helper()
+	var points []proportion
 	for _, name := range catalog.Names() {
 		f := lookup(t, name)
 		if lack := missing(t, catalog, f, root); lack != "" {
@@ -112,29 +130,35 @@ func TestWorkIsInProportionToVSwarmsProfiles(t *testing.T) {
 					continue
 				}
 				require.Contains(t, known, c.Profile)
-				p := point{name + " " + class, class == functions.DefaultClass, warmMedian(t, r, f, class), known[c.Profile], 0}
+				p := proportion{name + " " + class, class == functions.DefaultClass, warmMedian(t, r, f, class), known[c.Profile], 0}
 				p.r = math.Log(p.ours / p.theirs)
 				points = append(points, p)
 			}
 		})
 	}
-	require.Greater(t, len(points), 20)
+	return points
+}
+
+// judge returns the default classes that are more than a factor of three off what
+// is common to all, and the rank correlation of all classes.
+func judge(t *testing.T, points []proportion) (odd []string, rho float64) {
+	t.Helper()
 	var ours, theirs []float64
 	common := 0.0
 	for _, p := range points {
 		common += p.r / float64(len(points))
 		ours, theirs = append(ours, p.ours), append(theirs, p.theirs)
 	}
-	rho := stat.Correlation(ranks(ours), ranks(theirs), nil) // Spearman's
+	rho = stat.Correlation(ranks(ours), ranks(theirs), nil) // Spearman's
 	t.Logf("%d classes, rank correlation %.3f, this machine takes %.2f of the profile", len(points), rho, math.Exp(common))
 	for _, p := range points {
 		factor := math.Exp(p.r - common)
 		t.Logf("%-28s %9.3f ms, profile %9.3f ms, %.2f of what is common", p.name, p.ours, p.theirs, factor)
-		if p.isDefault {
-			require.True(t, 1./3 < factor && factor < 3, "%s: factor %.2f", p.name, factor)
+		if p.isDefault && (factor <= 1./3 || factor >= 3) {
+			odd = append(odd, fmt.Sprintf("%s %.2f", p.name, factor))
 		}
 	}
-	require.Greater(t, rho, 0.8)
+	return odd, rho
 }
 
 // ranks replaces each value by its place, ties by the mean of theirs.
