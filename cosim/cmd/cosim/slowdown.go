@@ -37,17 +37,9 @@ at 95 %, from resampled restores.`,
 		wanted := picked.Condition
 		picked.Condition = servicetime.Condition{} // what it is compared with is needed too
 		return a.withStore(c.Context(), func(store *results.Store) error {
-			keys, err := store.Keys(c.Context(), picked)
+			samples, err := store.Pick(c.Context(), picked)
 			if err != nil {
 				return err
-			}
-			var samples []servicetime.Sample
-			for _, k := range keys {
-				of, err := store.Samples(c.Context(), k.Key)
-				if err != nil {
-					return err
-				}
-				samples = append(samples, of...)
 			}
 			var all []servicetime.Slowdown
 			for _, s := range servicetime.Slowdowns(samples, func(name string) *rand.Rand { return loadgen.Rand(1, name) }, slowdownLevel) {
