@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,13 +20,6 @@ const (
 	CounterNullBusy   = "null_busy_ticks"   // subtracted from the busy time to get Busy
 	CounterClientBusy = "client_busy_ticks" // client's core
 )
-
-// common names what gem5's counts are called everywhere.
-var common = map[string]string{
-	"cycles": servicetime.CounterCycles, events.Instructions: servicetime.CounterInstructions, "l1i_misses": servicetime.CounterL1IMisses, "l1d_misses": servicetime.CounterL1DMisses,
-	"l2_misses": servicetime.CounterL2Misses, "branch_mispredicts": servicetime.CounterBranchMispredicts,
-	"itlb_misses": servicetime.CounterITLBMisses, "dtlb_misses": servicetime.CounterDTLBMisses,
-}
 
 // nullCall is what is subtracted from the samples of calls.
 type nullCall struct {
@@ -184,12 +178,9 @@ func (s *session) sample(c *cell, n int, m measurement, work events.Event) servi
 	}
 	function, client := work.Cores[events.FunctionCore], work.Cores[events.ClientCore]
 	period := m.events.Start.Period
-	for name, n := range function {
-		sample.Counters[cmp.Or(common[name], name)] = n
-	}
-	for name, n := range work.Shared {
-		sample.Counters[name] = n
-	}
+	// The events and samples count under the same names; see FORMAT.md.
+	maps.Copy(sample.Counters, function)
+	maps.Copy(sample.Counters, work.Shared)
 	sample.Counters[servicetime.CounterInstructionsClient] = client[events.Instructions]
 	busy, clientBusy := servicetime.Ticks(function[events.Cycles])*period, servicetime.Ticks(client[events.Cycles])*period
 	sample.Counters[servicetime.CounterIdleCycles] = int64(max(0, sample.RoundTrip-busy) / period)
