@@ -79,5 +79,5 @@ func (s *session) measureNull(ctx context.Context, c *cell) (nullCall, error) {
 		s.given = nil
 		return nullCall{}, err
 	}
-	return nullCall{RoundTrip: median(trips), Busy: median(busy), Client: median(client)}, nil
+	return nullCall{RoundTrip: gem5bridge.Median(trips), Busy: gem5bridge.Median(busy), Client: gem5bridge.Median(client)}, nil
 }

@@ -118,7 +118,7 @@ func (c *cell) odd(s share) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shares = append(c.shares, s)
-	middle := median(c.shares)
+	middle := gem5bridge.Median(c.shares)
 	return middle > 0 && (s-middle > most*middle || middle-s > most*middle)
 }
 

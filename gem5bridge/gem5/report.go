@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -202,13 +201,4 @@ func (s *session) sample(c *cell, n int, m measurement, work events.Event) servi
 func shareOf(work events.Event) share {
 	client, function := work.Cores[events.ClientCore][events.Instructions], work.Cores[events.FunctionCore][events.Instructions]
 	return share(float64(client) / float64(max(client+function, 1)))
-}
-
-// median returns the middle of values, the lower of two; 0 if there are none.
-func median[T ~int64 | ~float64](values []T) T {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
 }

@@ -54,11 +54,11 @@ func TestSettled(t *testing.T) {
 
 func TestMedian(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, int64(0), median[int64](nil))
-	require.Equal(t, int64(3), median([]int64{9, 1, 3}))
-	require.Equal(t, int64(2), median([]int64{4, 2, 1, 9}), "the lower of two")
+	require.Equal(t, int64(0), gem5bridge.Median[int64](nil))
+	require.Equal(t, int64(3), gem5bridge.Median([]int64{9, 1, 3}))
+	require.Equal(t, int64(2), gem5bridge.Median([]int64{4, 2, 1, 9}), "the lower of two")
 	values := []int64{3, 1, 2}
-	median(values)
+	gem5bridge.Median(values)
 	require.Equal(t, []int64{3, 1, 2}, values, "the argument is left as it is")
 }
 

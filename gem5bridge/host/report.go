@@ -34,7 +34,7 @@ func (r *run) calibrate(ctx context.Context, p *plan) error {
 		return p.null.err
 	}
 	for _, c := range calls {
-		c.null = nullCall{roundTrip: median(trips), cpu: median(cpu)}
+		c.null = nullCall{roundTrip: gem5bridge.Median(trips), cpu: gem5bridge.Median(cpu)}
 	}
 	return nil
 }

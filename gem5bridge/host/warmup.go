@@ -3,8 +3,9 @@ package host
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"time"
+
+	"microcosm/gem5bridge"
 )
 
 // A process has settled when the median round trip of the last window calls lies
@@ -59,17 +60,8 @@ func settled(times []time.Duration, elapsed time.Duration) bool {
 	if n < 2*window {
 		return false
 	}
-	last, before := median(times[n-window:]), median(times[n-2*window:n-window])
+	last, before := gem5bridge.Median(times[n-window:]), gem5bridge.Median(times[n-2*window:n-window])
 	return (last - before).Abs() <= time.Duration(tolerance*float64(before))
-}
-
-// median returns the middle of values, the lower of two; 0 if there are none.
-func median[T int64 | time.Duration](values []T) T {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
 }
 
 func medianOf[V any, T int64 | time.Duration](values []V, of func(V) T) T {
@@ -77,5 +69,5 @@ func medianOf[V any, T int64 | time.Duration](values []V, of func(V) T) T {
 	for i, v := range values {
 		picked[i] = of(v)
 	}
-	return median(picked)
+	return gem5bridge.Median(picked)
 }
