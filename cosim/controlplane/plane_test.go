@@ -183,12 +183,7 @@ func TestTheQueueProxyIsALossSystem(t *testing.T) {
 	}}}
 	b.functions[0].arrivals = clustertest.Poisson(clustertest.Streams(b.seed)("arrivals"), time.Duration(math.Round(1e9/(c*rho))))
 	o := b.run(t)
-	sum, term := 1.0, 1.0
-	for k := 1; k <= 11*c; k++ {
-		term *= c * rho / float64(min(k, c))
-		sum += term
-	}
-	require.InEpsilon(t, term/sum, float64(o.Rejections)/float64(o.Admissions), .04)
+	require.InEpsilon(t, lossOf(c, 11*c, c*rho), float64(o.Rejections)/float64(o.Admissions), .04)
 }
 
 func TestTheActivatorHoldsWhatAQueueProxyWouldRefuse(t *testing.T) {
