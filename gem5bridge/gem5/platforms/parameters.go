@@ -110,25 +110,31 @@ func (p parameter) applies(model string, of isa.ISA, levels int64) bool {
 }
 
 // check returns what is missing, what does not apply and what does not fit
-// together.
-func (p *Platform) check() []error {
+// together. Of the parameters named wrong it has been said what is wrong with them.
+func (p *Platform) check(wrong ...string) []error {
 	model := p.Parameters[modelName]
 	levels, err := table[levelsName].parse(p.Parameters[levelsName])
-	if model == "" || err != nil {
+	switch {
+	case slices.Contains(wrong, modelName) || slices.Contains(wrong, levelsName):
+		return nil // which parameters there are hangs on these two
+	case model == "" || err != nil:
 		return []error{errors.New("core.model and cache.levels must be given")}
 	}
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		_, has := p.Parameters[name]
 		switch applies := table[name].applies(model, p.ISA, levels); {
-		case applies && !has:
+		case applies && !has && !slices.Contains(wrong, name):
 			mistakes = append(mistakes, fmt.Errorf("%s: missing", name))
 		case has && !applies:
 			mistakes = append(mistakes, fmt.Errorf("%s: does not apply to a core of model %s on %s with %d cache levels", name, model, p.ISA, levels))
 		}
 	}
-	if len(mistakes) > 0 {
+	if len(mistakes)+len(wrong) > 0 {
 		return mistakes
+	}
+	if bytes := p.MemoryBytes(); bytes%(1<<20) != 0 {
+		mistakes = append(mistakes, fmt.Errorf("%s: %d: want whole MiB", memoryName, bytes))
 	}
 	for _, c := range []string{"l1i", "l1d", "l2", "l3"} {
 		if _, has := p.Parameters[c+".size"]; has {
@@ -206,31 +212,47 @@ var examples = map[kind]string{
 }
 
 // scan reads a number with one of the units. "2.6GHz" is read, too: what counts
-// is that the value is whole in the smallest unit.
+// is that the value is whole in the smallest unit, and at most most.
 func scan(text string, units []unit) (int64, bool) {
+	const most = 1 << 53
 	for _, u := range units {
 		digits, found := strings.CutSuffix(text, u.name)
-		if !found || digits == "" {
+		if !found {
 			continue
-		}
-		if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
-			return n * u.factor, n >= 0 && n <= 1<<53/u.factor
 		}
 		whole, fraction, dotted := strings.Cut(digits, ".")
-		if !dotted || len(fraction) == 0 || len(fraction) > 9 {
+		n, ok := decimal(whole)
+		if !ok || n > most/u.factor {
 			continue
 		}
-		n, err := strconv.ParseInt(whole+fraction, 10, 64)
+		n *= u.factor
+		if !dotted {
+			return n, true
+		}
+		// Nine digits of a GiB stay within 63 bits.
+		part, ok := decimal(fraction)
+		if !ok || len(fraction) > 9 || u.factor == 1 {
+			continue
+		}
 		divisor := int64(1)
 		for range fraction {
 			divisor *= 10
 		}
-		if err != nil || n < 0 || n > 1<<53/u.factor || n*u.factor%divisor != 0 {
+		if part*u.factor%divisor != 0 || part*u.factor/divisor > most-n {
 			continue
 		}
-		return n * u.factor / divisor, true
+		return n + part*u.factor/divisor, true
 	}
 	return 0, false
+}
+
+// decimal reads digits and nothing else.
+func decimal(text string) (int64, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
 }
 
 // meant names the parameter that was probably meant.

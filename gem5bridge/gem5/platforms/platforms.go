@@ -90,14 +90,19 @@ func parse(name string, text []byte) (Platform, error) {
 	if f.About == "" {
 		mistakes = append(mistakes, errors.New("about: say what it stands for"))
 	}
-	given := map[string]string{}
+	given := map[string][]string{}
 	flatten("", f.Parameters, given)
+	var wrong []string
 	for _, n := range slices.Sorted(maps.Keys(given)) {
-		if mistake := p.set(n, given[n]); mistake != nil {
-			mistakes = append(mistakes, mistake)
+		mistake := p.set(n, given[n][0])
+		if len(given[n]) > 1 {
+			mistake = fmt.Errorf("%s: given twice", n)
+		}
+		if mistake != nil {
+			mistakes, wrong = append(mistakes, mistake), append(wrong, n)
 		}
 	}
-	mistakes = append(mistakes, p.check()...)
+	mistakes = append(mistakes, p.check(wrong...)...)
 	if err := errors.Join(mistakes...); err != nil {
 		return Platform{}, fmt.Errorf("platform %s: %w", name, err)
 	}
@@ -105,13 +110,13 @@ func parse(name string, text []byte) (Platform, error) {
 }
 
 // flatten puts the leaves of a nested map under their dotted names.
-func flatten(prefix string, nested map[string]any, into map[string]string) {
+func flatten(prefix string, nested map[string]any, into map[string][]string) {
 	for name, value := range nested {
 		if below, ok := value.(map[string]any); ok {
 			flatten(prefix+name+".", below, into)
 			continue
 		}
-		into[prefix+name] = fmt.Sprint(value)
+		into[prefix+name] = append(into[prefix+name], fmt.Sprint(value))
 	}
 }
 
