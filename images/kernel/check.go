@@ -64,7 +64,32 @@ var (
 	conditions = regexp.MustCompile(`^\s*endif\b`)
 	blockEnd   = regexp.MustCompile(`^(config|menuconfig|choice|endchoice|menu|endmenu|if|endif|source|comment)\b`)
 	word       = regexp.MustCompile(`!?\b[A-Z0-9_][A-Za-z0-9_]*\b`)
+	helpBegins = regexp.MustCompile(`^\s+(?:---)?help(?:---)?\s*$`)
 )
+
+// helpText tells the lines of help texts, which may look like anything. One ends at
+// the first line that is indented less than its own first
+// (Documentation/kbuild/kconfig-language.rst, "help text").
+type helpText struct {
+	begun  bool
+	indent int // of its first line; 0: that is still to come
+}
+
+func (h *helpText) holds(line string) bool {
+	text := strings.TrimLeft(line, " \t")
+	indent := len(strings.ReplaceAll(line[:len(line)-len(text)], "\t", "        "))
+	switch {
+	case text == "":
+		return true // no line of any kind
+	case h.begun && h.indent == 0:
+		h.indent = indent
+	}
+	if h.begun = h.begun && indent > 0 && indent >= h.indent; h.begun {
+		return true
+	}
+	h.begun, h.indent = helpBegins.MatchString(line), 0
+	return h.begun
+}
 
 // explain fills in, for each failed symbol, the dependencies of its definitions
 // in the Kconfig files of source that got does not meet. It reads the files as
@@ -95,8 +120,12 @@ func explain(failed []*SymbolError, got Config, source string) error {
 func scanKconfig(lines *bufio.Scanner, pending map[string]*SymbolError, got Config) {
 	var enclosing []string
 	var current *SymbolError
+	var help helpText
 	for lines.Scan() {
 		line := lines.Text()
+		if help.holds(line) {
+			continue
+		}
 		if m := definition.FindStringSubmatch(line); m != nil {
 			current = pending[m[1]]
 			if current != nil {
