@@ -70,7 +70,7 @@ func Analyse(c Counts, s *Symbols) (Boot, error) {
 			first[name] = m.Count
 		}
 	}
-	if first["start_kernel"] == 0 || first[firstWrite] == 0 {
+	if first["start_kernel"] == 0 || first[firstWrite] < first["start_kernel"] {
 		return Boot{}, fmt.Errorf("profile the boot: the guest never came as far as the agent's first line")
 	}
 	b := Boot{Before: first["start_kernel"], ToAgent: first[firstWrite] - first["start_kernel"]}
@@ -93,12 +93,13 @@ func Analyse(c Counts, s *Symbols) (Boot, error) {
 	return b, nil
 }
 
-// split returns the phases that were reached, each with its instructions.
+// split returns the phases that were reached before the agent's first line, each with
+// its instructions.
 func split(first map[string]uint64) []Phase {
 	var reached []Phase
 	for _, p := range phases {
 		at, ok := first[p.function]
-		if ok && (len(reached) == 0 || at >= reached[len(reached)-1].Instructions) {
+		if ok && at <= first[firstWrite] && (len(reached) == 0 || at >= reached[len(reached)-1].Instructions) {
 			reached = append(reached, Phase{p.function, p.what, at})
 		}
 	}

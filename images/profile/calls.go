@@ -1,8 +1,6 @@
 package profile
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -19,7 +17,7 @@ func ParseCalls(r io.Reader) ([]Call, error) {
 	var calls []Call
 	var begun *[Cores]uint64
 	complete := false
-	lines := bufio.NewScanner(r)
+	lines := wholeLines(r)
 	for n := 1; lines.Scan(); n++ {
 		var word string
 		var at [Cores]uint64
@@ -27,6 +25,8 @@ func ParseCalls(r io.Reader) ([]Call, error) {
 			return nil, fmt.Errorf("read the counts: line %d is %q", n, lines.Text())
 		}
 		switch {
+		case complete:
+			return nil, fmt.Errorf("read the counts: line %d comes after the end", n)
 		case word == "begin" && begun == nil:
 			begun = &at
 		case word == "end" && begun != nil:
@@ -35,7 +35,7 @@ func ParseCalls(r io.Reader) ([]Call, error) {
 			}
 			calls = append(calls, Call{[Cores]uint64{at[0] - begun[0], at[1] - begun[1]}})
 			begun = nil
-		case word == "total":
+		case word == "total" && begun == nil:
 			complete = true
 		default:
 			return nil, fmt.Errorf("read the counts: line %d: %s is out of order", n, word)
@@ -45,7 +45,7 @@ func ParseCalls(r io.Reader) ([]Call, error) {
 		return nil, fmt.Errorf("read the counts: %w", err)
 	}
 	if !complete {
-		return nil, errors.New("read the counts: they have no end: QEMU was killed")
+		return nil, fmt.Errorf("read the counts: %w", errCut)
 	}
 	return calls, nil
 }

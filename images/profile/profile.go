@@ -10,7 +10,9 @@ package profile
 
 import (
 	"bufio"
+	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -37,12 +39,14 @@ type Block struct{ Address, Length, Runs uint64 }
 func Parse(r io.Reader) (Counts, error) {
 	var c Counts
 	complete := false
-	lines := bufio.NewScanner(r)
+	lines := wholeLines(r)
 	for n := 1; lines.Scan(); n++ {
 		var m Mark
 		var b Block
 		line := lines.Text()
 		switch {
+		case complete:
+			return Counts{}, fmt.Errorf("read the counts: line %d comes after the end", n)
 		case scan(line, "mark %x %d", &m.Address, &m.Count):
 			c.Marks = append(c.Marks, m)
 		case scan(line, "block %x %d %d", &b.Address, &b.Length, &b.Runs):
@@ -57,13 +61,30 @@ func Parse(r io.Reader) (Counts, error) {
 		return Counts{}, fmt.Errorf("read the counts: %w", err)
 	}
 	if !complete {
-		return Counts{}, fmt.Errorf("read the counts: they have no end: QEMU was killed")
+		return Counts{}, fmt.Errorf("read the counts: %w", errCut)
 	}
 	return c, nil
 }
 
+// errCut is the error of output that a killed QEMU left.
+var errCut = errors.New("they have no end: QEMU was killed")
+
+// wholeLines scans lines. A last one without an end was cut, maybe within a number
+// that would be read as a smaller one: errCut.
+func wholeLines(r io.Reader) *bufio.Scanner {
+	lines := bufio.NewScanner(r)
+	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		if atEOF && len(data) > 0 && !bytes.Contains(data, []byte("\n")) {
+			return 0, nil, errCut
+		}
+		return bufio.ScanLines(data, atEOF)
+	})
+	return lines
+}
+
+// scan reads a line that is written in the format, and nothing behind it.
 func scan(line, format string, values ...any) bool {
-	n, err := fmt.Sscanf(line, format, values...)
+	n, err := fmt.Sscanf(line+"\n", format+"\n", values...)
 	return err == nil && n == len(values)
 }
 
