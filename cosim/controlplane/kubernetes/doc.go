@@ -39,4 +39,6 @@
 //     unpacking does not lower.
 //  9. The readiness probe answers at once: how long the runtime needs is the stage
 //     init.
+//  10. A pod with several required affinities finds each one by itself; Kubernetes
+//     counts only pods that match all of them.
 package kubernetes

@@ -1,5 +1,7 @@
 package kubernetes
 
+import "slices"
+
 // pending is the pod that is being scheduled, with what its filters and scores share.
 type pending struct {
 	function int32
@@ -35,11 +37,15 @@ func (k *Kubernetes) prefilter(function int32) *pending {
 	p.request, p.nonzero = spec.request()
 	for _, c := range spec.Spread {
 		if c.Hard {
-			t := k.topologies[c.Topology]
-			s := spreadState{SpreadConstraint: c, topology: t}
-			s.counts, s.least = k.eligible(p, t)
-			p.hard = append(p.hard, s)
+			p.hard = append(p.hard, spreadState{SpreadConstraint: c, topology: k.topologies[c.Topology]})
 		}
+	}
+	labelled := func(i int) bool {
+		return !slices.ContainsFunc(p.hard, func(s spreadState) bool { return s.topology.domain[i] < 0 })
+	}
+	for i := range p.hard {
+		s := &p.hard[i]
+		s.counts, s.least = k.eligible(p, s.topology, labelled)
 	}
 	for _, term := range spec.PodAffinity {
 		if term.Weight > 0 {
@@ -99,13 +105,14 @@ func (k *Kubernetes) inDomains(t *topology, functions []int) (counts []int64, su
 	return counts, sum
 }
 
-// eligible counts the pod's siblings by domain on the nodes that it may run on, and
-// returns the least number of a domain with such a node.
-func (k *Kubernetes) eligible(p *pending, t *topology) (counts []int64, least int64) {
+// eligible counts the pod's siblings by domain on the nodes that it may run on and
+// that have the labels of its other constraints, and returns the least number of a
+// domain with such a node.
+func (k *Kubernetes) eligible(p *pending, t *topology, labelled func(i int) bool) (counts []int64, least int64) {
 	counts, least = make([]int64, t.size), -1
 	seen := make([]bool, t.size)
 	for i, n := range k.nodes {
-		if d := t.domain[i]; d >= 0 && n.up && matches(p.spec.NodeSelector, n.labels) {
+		if d := t.domain[i]; d >= 0 && n.up && labelled(i) && matches(p.spec.NodeSelector, n.labels) {
 			counts[d] += int64(n.count[p.function])
 			seen[d] = true
 		}

@@ -1,6 +1,9 @@
 package kubernetes
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // maxScore is what the best node gets of each plugin before its weight.
 const maxScore = 100
@@ -152,13 +155,13 @@ func scoreSpread(k *Kubernetes, p *pending, nodes []int32, scores []int64) {
 	if len(constraints) == 0 {
 		return
 	}
+	labelled := func(i int) bool {
+		return !required || !slices.ContainsFunc(constraints, func(c SpreadConstraint) bool { return k.topologies[c.Topology].domain[i] < 0 })
+	}
 	ignored := make([]bool, len(nodes))
 	kept := 0
 	for j, i := range nodes {
-		for _, c := range constraints {
-			ignored[j] = ignored[j] || required && k.topologies[c.Topology].domain[i] < 0
-		}
-		if !ignored[j] {
+		if ignored[j] = !labelled(int(i)); !ignored[j] {
 			kept++
 		}
 	}
@@ -169,7 +172,7 @@ func scoreSpread(k *Kubernetes, p *pending, nodes []int32, scores []int64) {
 		var counts []int64
 		if c.Topology != Hostname {
 			size = domainsOf(t, nodes, ignored)
-			counts, _ = k.eligible(p, t)
+			counts, _ = k.eligible(p, t, labelled)
 		}
 		weight := math.Log(float64(size + 2))
 		for j, i := range nodes {
@@ -267,10 +270,7 @@ func scorePodAffinity(k *Kubernetes, p *pending, nodes []int32, scores []int64) 
 	if !scored {
 		return
 	}
-	least, most := int64(0), int64(0)
-	for _, s := range scores {
-		least, most = min(least, s), max(most, s)
-	}
+	least, most := slices.Min(scores), slices.Max(scores)
 	for j, s := range scores {
 		scores[j] = 0
 		if most > least {

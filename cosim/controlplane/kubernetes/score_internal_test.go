@@ -18,7 +18,7 @@ type machine struct {
 }
 
 // world is a cluster as the plugins see it.
-func world(t *testing.T, c Config, machines ...machine) *Kubernetes {
+func world(t interface{ Helper() }, c Config, machines ...machine) *Kubernetes {
 	t.Helper()
 	k := New(c)
 	k.compile()
