@@ -27,6 +27,17 @@ func Load() (*Catalog, error) {
 	return Read(own)
 }
 
+// LoadOne returns one function of the catalog that ships with the product, without
+// reading the others, which takes ten million instructions. The error is
+// ErrUnknownFunction, without suggestions.
+func LoadOne(name string) (*Function, error) {
+	file := path.Join(name, fileName)
+	if _, err := fs.Stat(own, file); err != nil || name == "" {
+		return nil, fmt.Errorf("%w %q", ErrUnknownFunction, name)
+	}
+	return readFile(own, file)
+}
+
 // Read returns the functions of fsys: one from each folder that holds a
 // function.yaml, or a single one from a function.yaml at its root. The error joins
 // every mistake of every file, each a *Mistake.

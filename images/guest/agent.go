@@ -139,7 +139,7 @@ func (a *agent) furnish() (simulated bool, err error) {
 	if err != nil && !errors.Is(err, m5.ErrAbsent) {
 		return false, err
 	}
-	c := driver.Config{Meter: meter{cgroups: cgroupRoot, proc: "/proc"}, Walker: &walker{}, Machine: "other", Marker: landmark.Marker{}}
+	c := driver.Config{Walker: &walker{}, Machine: "other", Marker: landmark.Marker{}}
 	if machine != nil {
 		a.link = &gem5Link{machine: machine} // from here on, failures reach the simulator
 		c.Marker, c.Machine = machine, "gem5"
@@ -147,14 +147,13 @@ func (a *agent) furnish() (simulated bool, err error) {
 	if err := errors.Join(creditRandomness(), raiseLoopback(), divideCores(), os.Setenv("PATH", "/usr/bin:/bin")); err != nil {
 		return false, err
 	}
+	if c.Meter, err = newMeter(cgroupRoot, "/proc"); err != nil {
+		return false, err
+	}
 	if c.Launcher, err = newLauncher(); err != nil {
 		return false, err
 	}
-	all, err := catalog()
-	if err != nil {
-		return false, err
-	}
-	c.Catalog = all.Lookup
+	c.Catalog = newCatalog().Lookup
 	a.use(a.link, c)
 	return machine != nil, nil
 }

@@ -18,7 +18,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"microcosm/functions"
 	"microcosm/images/guest/driver"
 	"microcosm/images/guest/oci"
 )
@@ -252,27 +251,4 @@ func (c *container) Remove(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("unmount %s: %w", root, unmount))
 	}
 	return errors.Join(err, os.RemoveAll(c.dir))
-}
-
-// catalog returns the functions that ship with the product together with those
-// that bring a function.yaml of their own in the image.
-func catalog() (*functions.Catalog, error) {
-	all, err := functions.Load()
-	if err != nil {
-		return nil, err
-	}
-	own, err := filepath.Glob(filepath.Join(oci.FunctionsDir, "*", "function.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range own {
-		more, err := functions.Read(os.DirFS(filepath.Dir(file)))
-		if err != nil {
-			return nil, err
-		}
-		if all, err = all.With(more); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }

@@ -31,17 +31,18 @@ func TestMeter(t *testing.T) {
 	put("agent/cpu.stat", "usage_usec 100\nuser_usec 60\n")
 	put("dependencies/cpu.stat", "usage_usec 20\n")
 	put("functions/cpu.stat", "user_usec 1\nusage_usec 7\n")
-	m := meter{cgroups: dir, proc: dir}
+	m, err := newMeter(dir, dir)
+	require.NoError(t, err)
 	got, err := m.Cores()
 	require.NoError(t, err)
 	require.Equal(t, []job.Core{{Core: 0, Micros: 120, Busy: 27}, {Core: 1, Micros: 7, Busy: 270}}, got)
 
 	put("functions/cpu.stat", "user_usec 1\n")
 	_, err = m.Cores()
-	require.ErrorContains(t, err, "functions: cpu.stat tells of no usage_usec")
+	require.ErrorContains(t, err, "functions/cpu.stat: it tells of no usage_usec")
 	put("stat", "cpu0 1 2 3 400 50 6 7 8 0 0\n")
 	_, err = m.Cores()
-	require.ErrorContains(t, err, "does not tell of core 1")
+	require.ErrorContains(t, err, "stat: it does not tell of cpu1")
 }
 
 // simulator hands in a job and keeps what is written.
@@ -102,7 +103,7 @@ func TestEveryEndOfAJobInGem5IsTold(t *testing.T) {
 			t.Parallel()
 			s := &simulator{job: c.job, file: map[string]string{}}
 			a := simulated(t, s)
-			a.driver.Meter = meter{cgroups: t.TempDir(), proc: t.TempDir()} // what cannot be read is an error, too
+			a.driver.Meter = &meter{stat: counterFile{path: "stat", fd: -1}} // what cannot be read is an error, too
 			err := a.told(func() error { return a.work(context.Background()) })
 			require.Error(t, err)
 			records, readErr := job.ReadRecords(strings.NewReader(s.file[c.file]))
