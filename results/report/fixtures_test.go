@@ -343,5 +343,5 @@ func bare() *experiment.Result {
 // fixtures are all results by name.
 var fixtures = map[string]func() *experiment.Result{
 	"quickstart": quickstart, "single": single, "overloaded": overloaded, "once": once,
-	"large": large, "hostile": hostile, "empty": empty, "bare": bare,
+	"large": large, "hostile": hostile, "empty": empty, "bare": bare, "flows": flows,
 }

@@ -34,12 +34,14 @@ type page struct {
 	Factors, Answer, About            []string
 	Sections                          []section
 
-	Runs, Effects, Requests              *pageTable
+	Runs, Uncertainty, Effects, Requests *pageTable
 	Forests, Distributions               []figure
 	Timelines, Bars                      []figure
 	Legend                               []legendEntry
 	ConditionLegend                      []legendEntry
 	NoEffect, Undrawn, Unbalanced, Notes []string
+	UncertaintyNote                      string
+	Matter                               []string
 	Conditions, Functions, Nodes         []*pageTable
 	Workflows, Steps, Starts             []*pageTable
 	FunctionsCut, NodesCut               string
@@ -144,6 +146,7 @@ func sections(p *page) []section {
 		}
 	}
 	add(p.Runs != nil, "runs", "Runs")
+	add(p.Uncertainty != nil, "uncertainty", "Uncertainty")
 	add(p.Effects != nil, "effects", "Effects")
 	add(p.Distributions != nil, "distributions", "Distributions")
 	add(p.Timelines != nil, "time", "Over time")
@@ -171,6 +174,10 @@ func (b *builder) runSection(p *page) {
 		p.About = append(p.About, s)
 	}
 	p.Runs = b.table(runsTable(r), "Runs", false)
+	if isSplit(r) {
+		p.Uncertainty = b.table(uncertaintyTable(r, true), "Where the uncertainty comes from", false)
+		p.UncertaintyNote, p.Matter = uncertaintyNote, matterSentences(r)
+	}
 	p.Requests = b.table(requestsTable(r), "Requests", false)
 	for i := range r.Runs {
 		if err := r.Runs[i].Account.Balance(); err != nil {

@@ -125,7 +125,7 @@ func Check(dir, scenario string, o WriteOptions) error {
 	if len(wanted) == 0 {
 		wanted = Formats()
 	}
-	texts := map[string][]byte{}
+	texts := map[string][]byte{} // not known yet
 	for _, f := range wanted {
 		if f != FormatInvalid && int(f) < len(formats) {
 			texts[formats[f].file] = nil
@@ -155,7 +155,8 @@ func writeJSON(w io.Writer, r *experiment.Result) error {
 	return err
 }
 
-// inTheWay returns an error for every file that must not be replaced.
+// inTheWay returns an error for every file that must not be replaced. A text that
+// is nil differs from that of every file.
 func inTheWay(dir string, texts map[string][]byte, earlier *about, force bool) error {
 	var mistakes []error
 	for _, name := range append(fileNames(), aboutFile) {
@@ -185,7 +186,7 @@ func inTheWay(dir string, texts map[string][]byte, earlier *about, force bool) e
 		present, err := os.ReadFile(path)
 		if err != nil {
 			mistakes = append(mistakes, err)
-		} else if !bytes.Equal(present, text) && (earlier == nil || earlier.Files[name] != digest(present)) {
+		} else if (text == nil || !bytes.Equal(present, text)) && (earlier == nil || earlier.Files[name] != digest(present)) {
 			mistakes = append(mistakes, fmt.Errorf("%s %w", path, ErrForeign))
 		}
 	}
