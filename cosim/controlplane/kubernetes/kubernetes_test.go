@@ -62,6 +62,8 @@ type setting struct {
 	arrivals  [][]time.Duration        // by function
 	keep      time.Duration
 	kube      kubernetes.Config
+	watch     func(*kubernetes.Kubernetes) cluster.Orchestrator // nil: nobody looks
+	plane     cluster.ControlPlane                              // nil: sandboxes follow the calls
 	notes     []note
 }
 
@@ -132,7 +134,15 @@ func (s *setting) run(t require.TestingT) *cluster.Outcome {
 	}
 	kube := s.kube
 	kube.Random = streams
-	c.NewOrchestrator = func() cluster.Orchestrator { return kubernetes.New(kube) }
+	c.NewOrchestrator = func() cluster.Orchestrator {
+		if s.watch != nil {
+			return s.watch(kubernetes.New(kube))
+		}
+		return kubernetes.New(kube)
+	}
+	if s.plane != nil {
+		c.NewControlPlane = func() cluster.ControlPlane { return s.plane }
+	}
 	m, err := cluster.New(c)
 	require.NoError(t, err)
 	o, err := m.Run()
