@@ -253,7 +253,7 @@ func (e Event) checkWork(r *Run) error {
 	for core, c := range e.Cores {
 		// A cycle may have begun before the first tick and end after the last.
 		const slack = 2
-		if cycles := servicetime.Ticks(c[Cycles]); (cycles-slack)*r.Start.Period > span {
+		if cycles := servicetime.Ticks(c[Cycles]); cycles-slack > span/r.Start.Period {
 			return fmt.Errorf("core %d was busy for %d cycles in %d ticks", core, cycles, span)
 		}
 	}
