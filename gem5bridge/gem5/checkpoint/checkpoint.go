@@ -46,7 +46,7 @@ func (k Key) Digest() string {
 // Checkpoint is an entry in use.
 type Checkpoint struct {
 	Dir     string // what gem5 restores from; not to be changed
-	ID      string // differs for every time that it was made
+	ID      string // of its content
 	Made    bool   // it was made for this caller, not found
 	release func() error
 }

@@ -12,12 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"microcosm/gem5bridge/gem5/checkpoint"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func key(parts ...string) checkpoint.Key {
 	k := checkpoint.Key{Kind: "boot", Parts: map[string]string{}}
