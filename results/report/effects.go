@@ -33,8 +33,10 @@ func contrasts(r *experiment.Result) []contrast {
 	return list
 }
 
-func (c contrast) head() string {
-	if c.formula == "" {
+// head is the contrast's name with its formula, unless the name says as much:
+// that of a difference of two names a factor, its two levels, and what is held.
+func (c contrast) head(factors, all bool) string {
+	if c.formula == "" || factors && c.terms == 2 && !all {
 		return clean(c.name)
 	}
 	return clean(c.name) + " = " + clean(c.formula)
@@ -69,7 +71,7 @@ func effectScale(e experiment.Effect, magnitude float64) scale {
 func effectsTable(r *experiment.Result, all bool) table {
 	t := table{corner: "on", heads: []string{"difference", "verdict"}}
 	for _, c := range contrasts(r) {
-		t.rows = append(t.rows, row{label: c.head()})
+		t.rows = append(t.rows, row{label: c.head(len(r.Factors) > 0, all)})
 		effects := c.effects
 		if !all {
 			effects = c.on("response_mean", "response_p99", "service_mean")

@@ -221,6 +221,27 @@ func quickstart() *experiment.Result {
 	return r
 }
 
+// factorial has more runs than stand side by side.
+func factorial() *experiment.Result {
+	f := newFixture()
+	r := result("penalty x platform x routing")
+	r.Factors = []experiment.Factor{
+		{Name: "penalty", Set: "fidelity.penalty", Levels: []string{"0", "1"}},
+		{Name: "platform", Set: "fidelity.platform", Levels: []string{"skylake-x86", "neoverse-n1"}},
+		{Name: "routing", Set: "cluster.load-balancing", Levels: []string{"sticky", "lukewarm-aware"}},
+	}
+	for i, penalty := range r.Factors[0].Levels {
+		for j, platform := range r.Factors[1].Levels {
+			for k, routing := range r.Factors[2].Levels {
+				name := fmt.Sprintf("penalty %s, platform %s, routing %s", penalty, platform, routing)
+				run := f.run(name, []string{penalty, platform, routing}, 0.0004*float64(i*(2-k)), 0.001*float64(1+j))
+				r.Runs = append(r.Runs, run)
+			}
+		}
+	}
+	return r
+}
+
 // single is one run without factors.
 func single() *experiment.Result {
 	r := result("one M/G/1 queue")
@@ -342,6 +363,7 @@ func bare() *experiment.Result {
 
 // fixtures are all results by name.
 var fixtures = map[string]func() *experiment.Result{
+	"factorial":  factorial,
 	"quickstart": quickstart, "single": single, "overloaded": overloaded, "once": once,
 	"large": large, "hostile": hostile, "empty": empty, "bare": bare, "flows": flows,
 }

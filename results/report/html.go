@@ -173,7 +173,7 @@ func (b *builder) runSection(p *page) {
 	if s := methodsSentence(r); s != "" {
 		p.About = append(p.About, s)
 	}
-	p.Runs = b.table(runsTable(r), "Runs", false)
+	p.Runs = b.table(runsTable(r, true), "Runs", false)
 	if isSplit(r) {
 		p.Uncertainty = b.table(uncertaintyTable(r, true), "Where the uncertainty comes from", false)
 		p.UncertaintyNote, p.Matter = uncertaintyNote, matterSentences(r)

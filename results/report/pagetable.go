@@ -84,10 +84,10 @@ func limit(runs, metrics int) int {
 func (b *builder) marginalSections(p *page) {
 	runs := b.result.Runs
 	flows := []string{"latency_mean", "latency_p50", "latency_p99", "critical_service_mean", "critical_waiting_mean", "critical_transfer_mean", "failed_share"}
-	p.Workflows = b.marginals(cross(runs, byWorkflow, limit(len(runs), len(flows))), byWorkflow, flows, false)
-	p.Steps = b.marginals(cross(runs, byStep, limit(len(runs), 2)), byStep, []string{"critical_share"}, true)
-	p.Starts = b.marginals(cross(runs, byStart, cluster.Stages), byStart, []string{"took_mean", "took_p50", "took_p95", "took_p99"}, false)
-	x := cross(runs, byCondition, limit(1, 1))
+	p.Workflows = b.marginals(cross(b.result, byWorkflow, limit(len(runs), len(flows))), byWorkflow, flows, false)
+	p.Steps = b.marginals(cross(b.result, byStep, limit(len(runs), 2)), byStep, []string{"critical_share"}, true)
+	p.Starts = b.marginals(cross(b.result, byStart, cluster.Stages), byStart, []string{"took_mean", "took_p50", "took_p95", "took_p99"}, false)
+	x := cross(b.result, byCondition, limit(1, 1))
 	p.Conditions = b.marginals(x, byCondition, []string{"service_mean"}, true)
 	f, ok, err := shareBars(runs, x)
 	p.Bars = b.add(p.Bars, f, ok, err)
@@ -97,9 +97,9 @@ func (b *builder) marginalSections(p *page) {
 	if len(runs) == 1 {
 		wanted = []string{"response_mean", "response_p50", "response_p95", "response_p99", "waiting_mean", "service_mean"}
 	}
-	x = cross(runs, byFunction, limit(len(runs), len(wanted)))
+	x = cross(b.result, byFunction, limit(len(runs), len(wanted)))
 	p.Functions, p.FunctionsCut = b.marginals(x, byFunction, wanted, false), cut(x, byFunction)
-	x = cross(runs, byNode, limit(len(runs), len(wanted)))
+	x = cross(b.result, byNode, limit(len(runs), len(wanted)))
 	p.Nodes, p.NodesCut = b.marginals(x, byNode, wanted[:1], true), cut(x, byNode)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"microcosm/cosim/cluster"
 	"microcosm/cosim/experiment"
@@ -70,8 +71,15 @@ func reasonOf(e metrics.Estimate) (word, reason string) {
 	return word, word + ": " + reason
 }
 
-// runsTable has a row per metric and a column per run.
-func runsTable(r *experiment.Result) table {
+// sideBySide is how many runs are compared in columns; more are in rows.
+const sideBySide = 4
+
+// briefMetrics are what the short form tells of many runs, where it is known.
+var briefMetrics = []string{"response_mean", "response_p99", "utilization"}
+
+// runsTable has a row per metric and a column per run, or the other way round
+// where there are many runs.
+func runsTable(r *experiment.Result, all bool) table {
 	t := table{corner: "metric"}
 	var names []string
 	seen := map[string]bool{}
@@ -84,12 +92,52 @@ func runsTable(r *experiment.Result) table {
 			}
 		}
 	}
+	many := len(r.Runs) > sideBySide
+	if brief := intersection(names, briefMetrics); many && !all && len(brief) > 0 {
+		t.caption = "Other metrics than these are told by --all and by the page."
+		names = brief
+	}
 	for _, name := range names {
 		t.rows = append(t.rows, metricRow(label(name), name, len(r.Runs), func(i int) (experiment.Metric, bool) {
 			return r.Runs[i].Find(name)
 		}))
 	}
+	if many {
+		return turned(r, t)
+	}
 	return t
+}
+
+// intersection returns those of names that are wanted.
+func intersection(names, wanted []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(wanted, name) })
+}
+
+// turned turns a table with a column per run round, and calls the runs by their
+// levels alone: the corner names the factors.
+func turned(r *experiment.Result, t table) table {
+	out := table{corner: "run", caption: t.caption}
+	var factors []string
+	for _, f := range r.Factors {
+		factors = append(factors, clean(f.Name))
+	}
+	if factors != nil {
+		out.corner = strings.Join(factors, ", ")
+	}
+	for _, line := range t.rows {
+		out.heads = append(out.heads, line.label)
+	}
+	for i := range r.Runs {
+		line := row{label: t.heads[i]}
+		if levels := r.Runs[i].Levels; factors != nil && len(levels) == len(factors) {
+			line.label = clean(strings.Join(levels, ", "))
+		}
+		for _, old := range t.rows {
+			line.cells = append(line.cells, old.cells[i])
+		}
+		out.rows = append(out.rows, line)
+	}
+	return out
 }
 
 // metricRow compares one metric across n columns.
@@ -168,17 +216,19 @@ var (
 
 // crossing indexes the marginals of all runs by name.
 type crossing struct {
-	runs  []experiment.Run
-	names []string // in the order they are shown
-	total int      // names before the cut
-	at    []map[string]*experiment.Marginal
+	result *experiment.Result
+	runs   []experiment.Run
+	names  []string // in the order they are shown
+	total  int      // names before the cut
+	at     []map[string]*experiment.Marginal
 	// metrics are those that occur, in order of appearance.
 	metrics []string
 }
 
 // cross collects the marginals of one kind over all runs, at most limit of them.
-func cross(runs []experiment.Run, k kind, limit int) crossing {
-	x := crossing{runs: runs, at: make([]map[string]*experiment.Marginal, len(runs))}
+func cross(r *experiment.Result, k kind, limit int) crossing {
+	runs := r.Runs
+	x := crossing{result: r, runs: runs, at: make([]map[string]*experiment.Marginal, len(runs))}
 	invocations := map[string]int64{}
 	metric := map[string]bool{}
 	for i := range runs {
@@ -210,7 +260,8 @@ func cross(runs []experiment.Run, k kind, limit int) crossing {
 }
 
 // tables returns the marginals as tables: one with a column per metric if there
-// is one run, else one per metric, and one of the shares, with a column per run.
+// is one run, else one per metric, and one of the shares, with a column per run,
+// or with a row per run where there are many and fewer names than runs.
 // Of the metrics wanted those are shown that occur, or else the first that does;
 // nil wants all.
 func (x crossing) tables(k kind, wanted []string, share bool) []table {
@@ -275,6 +326,10 @@ func (x crossing) compared(k kind, metric, caption string, of func(*experiment.M
 			}
 			return experiment.Metric{}, false
 		}))
+	}
+	if len(x.runs) > max(sideBySide, len(x.names)) {
+		t.caption += " by " + k.scope
+		return turned(x.result, t)
 	}
 	return t
 }

@@ -44,7 +44,7 @@ func Text(w io.Writer, r *experiment.Result, o TextOptions) error {
 		if s := methodsSentence(r); s != "" {
 			p.paragraph("  ", s)
 		}
-		p.table(runsTable(r))
+		p.table(runsTable(r, o.All))
 	}
 	p.uncertainty(r, o.All)
 	p.effects(r, o.All)
@@ -150,7 +150,7 @@ func (p *printer) uncertainty(r *experiment.Result, all bool) {
 }
 
 func (p *printer) marginals(r *experiment.Result, k kind, top int, all bool) {
-	x := cross(r.Runs, k, top)
+	x := cross(r, k, top)
 	wanted := k.brief
 	if all {
 		wanted = nil

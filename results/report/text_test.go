@@ -51,6 +51,7 @@ func TestTextGolden(t *testing.T) {
 	}{
 		"quickstart-120":   {"quickstart", report.TextOptions{Width: 120}},
 		"quickstart-80":    {"quickstart", report.TextOptions{Width: 80}},
+		"many-runs":        {"factorial", report.TextOptions{}},
 		"single":           {"single", report.TextOptions{}},
 		"single-all":       {"single", report.TextOptions{All: true}},
 		"unstable":         {"overloaded", report.TextOptions{}},

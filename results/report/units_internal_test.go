@@ -259,11 +259,11 @@ func TestConditionsFromLightToDark(t *testing.T) {
 	marginal := func(name string, share float64) experiment.Marginal {
 		return experiment.Marginal{Name: name, Share: metrics.Estimate{Est: share}}
 	}
-	runs := []experiment.Run{
+	r := &experiment.Result{Runs: []experiment.Run{
 		{Conditions: []experiment.Marginal{marginal("cold", .1), marginal("warm", .5), marginal("lukewarm 1", .005), marginal("lukewarm 2", .3), marginal("flush", .02)}},
 		{Conditions: []experiment.Marginal{marginal("lukewarm 1", .009), marginal("flush", math.NaN())}},
-	}
-	colours := conditionColours(cross(runs, byCondition, 10))
+	}}
+	colours := conditionColours(cross(r, byCondition, 10))
 	require.Equal(t, rampColours[0], colours["warm"])
 	require.Equal(t, rampColours[2], colours["lukewarm 2"], "half way")
 	require.Equal(t, rampColours[4], colours["flush"])

@@ -65,39 +65,27 @@ func holdReadme(t *testing.T, begin, answer string) {
 	require.Equal(t, wanted, block, "run make readme")
 }
 
-// shown are the rows of the quickstart's table that the README quotes, and told the
-// effects.
-var (
-	shown = regexp.MustCompile(`^  (metric|response mean|response p99|utilization) {2,}`)
-	told  = regexp.MustCompile(`^  (penalty: 1 − 0 at platform \S+ routing (sticky|random)` +
-		`|platform: \S+ − \S+ at penalty 1, routing sticky|routing: \S+ − sticky at penalty 1, platform \S+) = `)
-)
+// told are the effects that the README quotes.
+var told = regexp.MustCompile(`^  (penalty: 1 − 0 at platform \S+ routing (sticky|random)` +
+	`|platform: \S+ − \S+ at penalty 1, routing sticky|routing: \S+ − sticky at penalty 1, platform \S+)$`)
 
-// excerpt returns the quoted rows and effects of a run's table.
-func excerpt(table string) string {
+// excerpt returns the table of runs, and some effects.
+func excerpt(text string) string {
 	var b strings.Builder
-	runs, effects, found := strings.Cut(table, "\nEffects\n")
-	if !found {
+	runs, effects, found := strings.Cut(text, "\nEffects\n")
+	_, runs, foundRuns := strings.Cut(runs, "\n  penalty, platform, routing ")
+	if !found || !foundRuns {
 		return ""
 	}
-	heads := "" // of a table, above the row that begins with "metric"
-	for line := range strings.Lines(runs) {
-		switch {
-		case shown.MatchString(line):
-			b.WriteString(heads + line)
-			heads = ""
-		case strings.HasPrefix(line, "   "):
-			heads += line
-		default:
-			heads = ""
-		}
-	}
+	runs, _, _ = strings.Cut(runs, "\n\n")
+	b.WriteString("  penalty, platform, routing " + runs + "\n")
 	b.WriteString("\nEffects\n")
 	effects, _, _ = strings.Cut(effects, "\n\n")
 	before, effect := "", ""
 	for line := range strings.Lines(effects + "\n  end\n") {
 		if !strings.HasPrefix(line, "    ") && strings.HasPrefix(before, "    ") {
-			if told.MatchString(oneLine(effect)) || strings.Contains(effect, " verdict\n") {
+			head, _, _ := strings.Cut(effect, "\n    ")
+			if told.MatchString(head) || strings.Contains(effect, " verdict\n") {
 				b.WriteString(effect)
 			}
 			effect = ""
@@ -106,11 +94,6 @@ func excerpt(table string) string {
 		before = line
 	}
 	return b.String()
-}
-
-// oneLine returns the heading of an effect without its breaks.
-func oneLine(effect string) string {
-	return "  " + strings.Join(strings.Fields(effect), " ")
 }
 
 var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```")
