@@ -188,17 +188,26 @@ func rowsOf(table *html.Node) (rows [][]string) {
 
 func TestThePageShowsTheNumbersOfTheResult(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"quickstart", "single", "overloaded", "once", "large", "flows"} {
+	for _, name := range []string{"quickstart", "factorial", "single", "overloaded", "once", "large", "flows"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := fixtures[name]()
 			root := parse(t, page(t, r))
 			rows := rowsOf(all(byID(root, "runs"), "table")[0])
-			require.Len(t, rows, len(r.Runs[0].Metrics), "the fixtures' runs have the same metrics")
+			inRows := len(r.Runs) > 4 // the table is turned
+			n, m := len(r.Runs[0].Metrics), len(r.Runs)
+			if inRows {
+				n, m = m, n
+			}
+			require.Len(t, rows, n, "the fixtures' runs have the same metrics")
 			for i, row := range rows {
-				require.Len(t, row, 1+len(r.Runs))
-				for j := range r.Runs {
-					requireShows(t, r.Runs[j].Metrics[i].Estimate, row[1+j])
+				require.Len(t, row, 1+m)
+				for j, cell := range row[1:] {
+					run, metric := j, i
+					if inRows {
+						run, metric = i, j
+					}
+					requireShows(t, r.Runs[run].Metrics[metric].Estimate, cell)
 				}
 			}
 			if len(r.Effects) == 0 {
