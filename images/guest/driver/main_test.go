@@ -3,7 +3,9 @@ package driver_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,14 +17,23 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"microcosm/functions"
+	"microcosm/functions/proto/authpb"
+	"microcosm/functions/proto/fibonaccipb"
 	"microcosm/gem5bridge/process"
 	"microcosm/images/guest/driver"
 	"microcosm/images/guest/job"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Each check starts real servers.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // recorder is a simulator that keeps what it is told, in one sequence with the
 // records.
@@ -68,21 +79,30 @@ func (r *recorder) write(record job.Record) error {
 	return nil
 }
 
-// run does a job and returns its records, which must be a whole stream whatever
-// went wrong.
-func (r *recorder) run(t *testing.T, l driver.Launcher, j job.Job) error {
-	t.Helper()
+// driver returns a driver whose records r keeps.
+func (r *recorder) driver(t require.TestingT, l driver.Launcher) *driver.Driver {
 	catalog, err := functions.Load()
 	require.NoError(t, err)
-	d := driver.New(driver.Config{
+	return driver.New(driver.Config{
 		Catalog: catalog.Lookup, Launcher: l, Marker: r, Meter: r, Walker: r, Machine: "test", Write: r.write,
 	})
-	t.Cleanup(func() { require.NoError(t, d.Close(context.Background())) })
+}
+
+// read is the job as a guest reads it.
+func read(t require.TestingT, j job.Job) job.Job {
 	text, err := job.Marshal(j)
 	require.NoError(t, err)
 	j, err = job.Parse(text)
 	require.NoError(t, err)
-	return d.Run(context.Background(), j)
+	return j
+}
+
+// run does a job.
+func (r *recorder) run(t *testing.T, l driver.Launcher, j job.Job) error {
+	t.Helper()
+	d := r.driver(t, l)
+	t.Cleanup(func() { require.NoError(t, d.Close(context.Background())) })
+	return d.Run(context.Background(), read(t, j))
 }
 
 // calls returns the records of calls.
@@ -110,6 +130,8 @@ const (
 	dies
 	killsOthers
 	tooFree
+	createHangs
+	stays // it cannot be removed
 )
 
 // faulty makes sandboxes inside this process, each a gRPC server with a fault.
@@ -118,11 +140,24 @@ type faulty struct {
 	made  []driver.Spec
 	boxes []*sandbox
 	live  int
+	// hung is called when something begins to hang; nil: nobody waits for that.
+	hung func()
 }
 
-func (f *faulty) Create(_ context.Context, s driver.Spec) (driver.Sandbox, error) {
-	if f.fault[s.Function.Name] == cannotBeCreated {
+func (f *faulty) hangs() {
+	if f.hung != nil {
+		f.hung()
+	}
+}
+
+func (f *faulty) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, error) {
+	switch f.fault[s.Function.Name] {
+	case cannotBeCreated:
 		return nil, errors.New("no layer jvm")
+	case createHangs:
+		f.hangs()
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
 	}
 	f.made = append(f.made, s)
 	f.live++
@@ -150,6 +185,7 @@ func (b *sandbox) die() { b.once.Do(func() { close(b.ended) }) }
 func (b *sandbox) serve(_ any, stream grpc.ServerStream) error {
 	switch b.fault {
 	case hangs:
+		b.owner.hangs()
 		<-stream.Context().Done()
 	case dies:
 		b.die()
@@ -163,10 +199,49 @@ func (b *sandbox) serve(_ any, stream grpc.ServerStream) error {
 		}
 	case answersWrongly:
 		return stream.SendMsg(&[]byte{0x0a, 1, 'x'})
-	case none:
-		return stream.SendMsg(&[]byte{}) // right for the null call
+	case none, tooFree, stays:
+		var request []byte
+		if err := stream.RecvMsg(&request); err != nil {
+			return err
+		}
+		method, _ := grpc.MethodFromServerStream(stream)
+		reply, err := right(method, request)
+		if err != nil {
+			return err
+		}
+		return stream.SendMsg(&reply)
 	}
 	return errors.New("gone")
+}
+
+// right is the right reply of the null call, of fibonacci-go and of auth-go, written
+// as vSwarm's functions write it.
+func right(method string, request []byte) ([]byte, error) {
+	switch method {
+	case "/fibonacci.Greeter/SayHello":
+		var q fibonaccipb.HelloRequest
+		if err := proto.Unmarshal(request, &q); err != nil {
+			return nil, err
+		}
+		a, b := big.NewInt(0), big.NewInt(1)
+		n, err := strconv.Atoi(q.GetName())
+		for range n {
+			a, b = b, a.Add(a, b)
+		}
+		reply, _ := proto.Marshal(&fibonaccipb.HelloReply{Message: fmt.Sprintf("fn: Fib: y = fib(x) | x: %d y: %d | runtime: GoLang", n, a)})
+		return reply, err
+	case "/auth.Greeter/SayHello": // of the classes unauthorized and invalid
+		var q authpb.HelloRequest
+		if err := proto.Unmarshal(request, &q); err != nil {
+			return nil, err
+		}
+		answer := "Error: Invalid token"
+		if q.GetName() == "unauthorized" {
+			answer = "Unauthorized"
+		}
+		return proto.Marshal(&authpb.HelloReply{Message: fmt.Sprintf("fn: Auth | token: %s | resp: %s | runtime: golang", q.GetName(), answer)})
+	}
+	return nil, nil
 }
 
 func (b *sandbox) Start(context.Context) error {
@@ -176,6 +251,7 @@ func (b *sandbox) Start(context.Context) error {
 	case diesAtStart:
 		b.die()
 	case neverListens: // it accepts connections and says nothing
+		b.owner.hangs()
 	default:
 		go func() { _ = b.server.Serve(b.listener) }()
 	}
@@ -197,6 +273,9 @@ func (b *sandbox) Remove(context.Context) error {
 	b.owner.live--
 	b.server.Stop()
 	_ = b.listener.Close() // the server may have closed it
+	if b.fault == stays {
+		return errors.New("device or resource busy")
+	}
 	return nil
 }
 
