@@ -47,10 +47,11 @@ type Client struct {
 const maxMessage = 64 << 20
 
 // Dial prepares a connection to host:port, without TLS and never through a proxy. It
-// starts to connect and does not wait: WaitReady does.
+// starts to connect and does not wait: WaitReady does. Where ctx has ended, the error
+// is its cause.
 func Dial(ctx context.Context, addr string) (*Client, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	conn, err := grpc.NewClient("passthrough:///"+addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -77,10 +77,11 @@ func TestClientWaitsForAFunctionThatIsStillStarting(t *testing.T) {
 
 func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	gone := errors.New("the function ended")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
 	_, err := functions.Dial(ctx, "127.0.0.1:1")
-	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, gone)
 }
 
 func TestRawCodecTakesBytesOnly(t *testing.T) {

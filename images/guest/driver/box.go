@@ -190,7 +190,7 @@ func (b *box) ready(ctx context.Context, function bool) error {
 	if function {
 		client, err := functions.Dial(ctx, b.sandbox.Addr())
 		if err != nil {
-			return err
+			return b.blame(err)
 		}
 		b.client = client
 		wait = func(ctx context.Context, _ string) error { return client.WaitReady(ctx) }
