@@ -113,17 +113,25 @@ func edit(t testing.TB, p *at.LayoutParts, change func(map[string]any)) {
 }
 
 func prefixed(t testing.TB, file []byte, prefix string) []byte {
-	var entries []at.Entry
+	entries := entriesOf(t, file)
+	for i := range entries {
+		entries[i].Name = prefix + entries[i].Name
+	}
+	return at.Tar(t, entries...)
+}
+
+// entriesOf are the files of a tar.
+func entriesOf(t testing.TB, file []byte) (entries []at.Entry) {
 	r := tar.NewReader(bytes.NewReader(file))
 	for {
 		header, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return at.Tar(t, entries...)
+			return entries
 		}
 		require.NoError(t, err)
 		text, err := io.ReadAll(r)
 		require.NoError(t, err)
-		entries = append(entries, at.File(prefix+header.Name, string(text), 0o644))
+		entries = append(entries, at.File(header.Name, string(text), 0o644))
 	}
 }
 
