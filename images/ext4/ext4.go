@@ -1,9 +1,9 @@
 // Package ext4 makes a whole-disk ext4 image of a directory tree, without
 // privileges, mount or loop device.
 //
-// The image is a function of the tree's names, kinds, permissions and contents:
-// made twice, also by different users and of a copy of the tree, it is the same
-// to the byte. mke2fs alone cannot do that, since it copies the owner and the
+// The image is a function of the tree's names, kinds, permissions and contents, and
+// of which of its files are one (hard links, which the image keeps): made twice, also
+// by different users and of a copy of the tree, it is the same to the byte. mke2fs alone cannot do that, since it copies the owner and the
 // time of the last change of each inode; both are put right afterwards in the
 // inode tables, where checksums are off for that reason and because a guest
 // would have to compute them.

@@ -192,7 +192,7 @@ func (t *Tree) make(header *tar.Header, old *node, contents io.Reader) (*node, e
 			return old, nil
 		}
 		return directory(perm, t.layer), nil
-	case tar.TypeReg:
+	case tar.TypeReg, tar.TypeGNUSparse: // its holes are read as zeros
 		file, err := t.keep(contents, header.Size, perm)
 		return &node{mode: perm, contents: file, layer: t.layer}, err
 	case tar.TypeSymlink:
