@@ -61,11 +61,13 @@ type flow struct {
 type progress struct {
 	undecided int32 // edges into it
 	cause     int32 // the step that it waited for last; -1: the flow's beginning
+	teller    int32 // the step that ended when the last of the edges was decided
 	taken     bool  // some edge into it was
 	invoked   bool
 	duration  int32 // which of its durations
 	ready     des.Time
 	sent      des.Time // when the last payload was sent
+	decided   des.Time // when the last of the edges was
 	service   time.Duration
 }
 
@@ -141,7 +143,7 @@ func (s *stream) begin(now des.Time) int32 {
 	*f = flow{begun: now, steps: f.steps, taken: f.taken, open: len(s.graph.Steps), last: -1}
 	for i := range s.graph.Steps {
 		step := &s.graph.Steps[i]
-		f.steps[i] = progress{undecided: int32(s.into[i]), cause: -1, ready: now, sent: now}
+		f.steps[i] = progress{undecided: int32(s.into[i]), cause: -1, teller: -1, ready: now, sent: now, decided: now}
 		if len(step.Durations) > 1 {
 			f.steps[i].duration = pick(s.random.Float64(), len(step.Durations), func(n int) float64 { return step.Durations[n].Probability })
 		}
@@ -216,44 +218,63 @@ func (e *Engine) Ended(now des.Time, ended cluster.Ended, release func(cluster.R
 	}
 }
 
+// news is a step whose edges are decided at a time, because another one ended then.
+type news struct {
+	step int
+	at   des.Time
+	by   int32
+}
+
 // follow decides the edges of a step whose reply is there at end, and of those that
-// are left out because of it.
+// are left out because of it. Replies may overtake one another, so what was decided
+// last need not be what is heard of last.
 func (e *Engine) follow(s *stream, id int32, step int, now, end des.Time, release func(cluster.Release)) {
 	f := &s.flows[id]
-	queue := []int{step}
+	queue := []news{{step, end, int32(step)}}
 	for len(queue) > 0 {
 		from := queue[0]
 		queue = queue[1:]
-		for n, edge := range s.graph.Steps[from].Next {
+		for n, edge := range s.graph.Steps[from.step].Next {
 			p := &f.steps[edge.To]
 			p.undecided--
-			if f.steps[from].invoked && f.taken[s.offset[from]+n] {
+			if from.at >= p.decided {
+				p.decided, p.teller = from.at, from.by
+			}
+			if f.steps[from.step].invoked && f.taken[s.offset[from.step]+n] {
 				if came := end.Add(s.graph.Transfer(edge.Payload)); !p.taken || came >= p.ready {
-					p.cause, p.ready, p.sent = int32(from), came, end
+					p.cause, p.ready, p.sent = int32(step), came, end
 				}
 				p.taken = true
 			}
 			switch {
 			case p.undecided > 0:
 			case p.taken:
-				if p.ready < end { // it waited to hear that nothing more comes
-					p.cause, p.ready, p.sent = int32(step), end, end
+				if p.ready < p.decided { // it waited to hear that nothing more comes
+					p.cause, p.ready, p.sent = p.teller, p.decided, p.decided
 				}
 				e.invoke(s, id, edge.To, p.ready.Sub(now), release)
 			default: // no edge into it was taken
 				f.open--
-				queue = append(queue, edge.To)
+				queue = append(queue, news{edge.To, p.decided, p.teller})
 			}
 		}
 	}
 }
 
+// longest is how long a transfer takes at most: virtual time ends after 292 years.
+const longest = 100 * 365 * 24 * time.Hour
+
 // Transfer returns how long a payload takes.
 func (g *Graph) Transfer(payload int64) time.Duration {
+	latency := min(g.Latency, longest)
 	if g.Bandwidth == 0 {
-		return g.Latency
+		return latency
 	}
-	return g.Latency + time.Duration(float64(payload)/g.Bandwidth*float64(time.Second)+.5)
+	carried := float64(payload) / g.Bandwidth * float64(time.Second)
+	if carried > float64(longest-latency) {
+		return longest
+	}
+	return latency + time.Duration(carried+.5)
 }
 
 // Outcome returns what the flows did, by graph.

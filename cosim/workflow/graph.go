@@ -20,7 +20,8 @@
 // reads no clock and no file. Numbered deviations:
 //
 //  1. A payload takes latency + size / bandwidth of its graph, whatever else is on
-//     its way; the first payload, the request's own, takes nothing.
+//     its way, and at most a century; the first payload, the request's own, takes
+//     nothing.
 //  2. A flow of which an invocation was rejected has failed: what has begun is
 //     brought to its end, nothing more is released.
 package workflow

@@ -66,7 +66,7 @@ func ReadDAG(file, name string, text []byte) (*Graph, error) {
 	}
 	r.functions(g, functions)
 	if len(r.mistakes) == 0 {
-		r.start(g, start)
+		r.start(g, start, functions)
 		for _, m := range g.Mistakes() {
 			at := functions
 			if m.Step >= 0 {
@@ -200,7 +200,7 @@ func (r *dagReader) edges(next, probabilities, payloads *value, number map[strin
 }
 
 // start compares StartAt with where the graph begins.
-func (r *dagReader) start(g *Graph, start *value) {
+func (r *dagReader) start(g *Graph, start, functions *value) {
 	if start == nil {
 		return
 	}
@@ -213,6 +213,11 @@ func (r *dagReader) start(g *Graph, start *value) {
 			r.wrong(v, "StartAt: there is no function %q", v.text)
 		} else if into[i] > 0 {
 			r.wrong(v, "StartAt: %s is called by another function", v.text)
+		}
+	}
+	for i, step := range g.Steps {
+		if into[i] == 0 && !named[step.Name] {
+			r.wrong(functions.fields[i].value, "StartAt lacks %s, which no function calls: add it, or let one call it", step.Name)
 		}
 	}
 }
