@@ -22,6 +22,12 @@ type RPS struct {
 	MemoryMiB int           // of every invocation
 }
 
+// The names of the functions of RPS; a dash and a number follow that of cold ones.
+const (
+	WarmFunction = "warm-function"
+	ColdFunction = "cold-function"
+)
+
 // maxColdFunctions bounds what a mistyped cool-down can ask for.
 const maxColdFunctions = 1_000_000
 
@@ -31,7 +37,7 @@ func (r RPS) Validate() error {
 	rateFits := r.Rate > 0 && r.Rate <= MaxRate
 	shareFits := r.ColdShare >= 0 && r.ColdShare <= 1
 	l.check(rateFits, "rate", "is %v; want invocations per second, above 0 and at most %g", r.Rate, MaxRate)
-	l.check(shareFits, "coldShare", "is %v; want a share from 0 to 1", r.ColdShare)
+	l.check(shareFits, "cold-share", "is %v; want a share from 0 to 1", r.ColdShare)
 	l.check(r.Cooldown > 0 || r.Cooldown == 0 && r.ColdShare == 0, "cooldown", "is %v; want more than 0", r.Cooldown)
 	if rateFits && shareFits && r.Cooldown > 0 {
 		l.check(r.coldFunctions() <= maxColdFunctions, "cooldown", "needs %.0f cold functions (rate × cold share × cooldown); want at most %d", r.coldFunctions(), maxColdFunctions)
@@ -41,7 +47,10 @@ func (r RPS) Validate() error {
 	return l.join()
 }
 
-// coldFunctions returns how many functions share the cold invocations.
+// ColdFunctions returns how many functions share the cold invocations. The RPS
+// must be valid.
+func (r RPS) ColdFunctions() int { return int(r.coldFunctions()) }
+
 func (r RPS) coldFunctions() float64 { return ceil(r.Rate * r.ColdShare * r.Cooldown.Seconds()) }
 
 // ceil rounds up what exceeds a whole number by more than rounding does: 0.3 per
@@ -53,12 +62,12 @@ func ceil(x float64) float64 { return math.Ceil(x - 1e-9) }
 func (r RPS) Functions(horizon des.Time) []Function {
 	var functions []Function
 	if warm := r.Rate * (1 - r.ColdShare); warm > 0 {
-		functions = append(functions, r.function("warm-function", warm, 0, horizon))
+		functions = append(functions, r.function(WarmFunction, warm, 0, horizon))
 	}
-	coldRate, n := r.Rate*r.ColdShare, r.coldFunctions()
-	for i := range int(n) {
+	coldRate, n := r.Rate*r.ColdShare, r.ColdFunctions()
+	for i := range n {
 		offset := math.Round(float64(i) * float64(time.Second) / coldRate)
-		functions = append(functions, r.function(fmt.Sprintf("cold-function-%d", i), coldRate/n, des.Time(offset), horizon))
+		functions = append(functions, r.function(fmt.Sprintf("%s-%d", ColdFunction, i), coldRate/float64(n), des.Time(offset), horizon))
 	}
 	return functions
 }

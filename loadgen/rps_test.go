@@ -96,8 +96,8 @@ func TestRPSMistakes(t *testing.T) {
 		fields []string
 	}{
 		"nothing":             {loadgen.RPS{}, []string{"rate"}},
-		"everything negative": {loadgen.RPS{Rate: -1, ColdShare: -1, Cooldown: -1, Duration: -1, MemoryMiB: -1}, []string{"rate", "coldShare", "cooldown", "duration", "memory"}},
-		"share in percent":    {loadgen.RPS{Rate: 1, ColdShare: 50, Cooldown: time.Second}, []string{"coldShare"}},
+		"everything negative": {loadgen.RPS{Rate: -1, ColdShare: -1, Cooldown: -1, Duration: -1, MemoryMiB: -1}, []string{"rate", "cold-share", "cooldown", "duration", "memory"}},
+		"share in percent":    {loadgen.RPS{Rate: 1, ColdShare: 50, Cooldown: time.Second}, []string{"cold-share"}},
 		"cold without a time": {loadgen.RPS{Rate: 1, ColdShare: .5}, []string{"cooldown"}},
 		"too many functions":  {loadgen.RPS{Rate: 1e6, ColdShare: 1, Cooldown: time.Hour}, []string{"cooldown"}},
 	} {

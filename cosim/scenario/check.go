@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,10 +94,10 @@ func (c *Cluster) check(r *reader, p place) {
 		c.checkDecided(r, p)
 	}
 	var names []named
-	for _, g := range c.Nodes {
-		names = append(names, named{g.Name, g.Count})
+	for i, g := range c.Nodes {
+		names = append(names, named{g.Name, g.Count, p.child("nodes").item(i)})
 	}
-	r.checkNames(p.child("nodes"), names)
+	r.checkNames(names)
 	if c.Failure != "" {
 		r.checkFile(p.child("failure"), c.Failure)
 	}
@@ -214,20 +215,23 @@ func (m *Map) check(r *reader, p place) {
 }
 
 func (w *Workload) check(r *reader, p place) {
-	if len(w.Functions) == 0 && w.Trace == nil && len(w.Workflows) == 0 && r.sound(p, "functions", "trace", "workflows") {
+	if len(w.Functions) == 0 && w.Trace == nil && w.RPS == nil && len(w.Workflows) == 0 && r.sound(p, "functions", "trace", "rps", "workflows") {
 		r.wrong(p, "nothing arrives: add functions with arrivals, or a trace")
 	}
 	if w.Map != nil && w.Trace == nil && r.sound(p, "trace") {
 		r.wrong(p.child("map"), "joins the functions of a trace: add trace, or remove map")
 	}
 	var names []named
-	for _, f := range w.Functions {
+	if w.RPS != nil {
+		names = w.RPS.names(r, p.child("rps"))
+	}
+	for i, f := range w.Functions {
 		if f.Copies == 1 {
 			f.Copies = 0 // it carries no number
 		}
-		names = append(names, named{f.Name, f.Copies})
+		names = append(names, named{f.Name, f.Copies, p.child("functions").item(i)})
 	}
-	r.checkNames(p.child("functions"), names)
+	r.checkNames(names)
 	w.checkWorkflows(r, p)
 	w.checkTimes(r, p)
 }
@@ -308,6 +312,10 @@ func (s *Scenario) measuredFunctions(p place) (list []measuredFunction) {
 		name, input := f.Measured()
 		add(p.descend(fmt.Sprintf("workload.functions[%d]", i)), f.Function, name, input)
 	}
+	if m := s.Workload.RPS; m != nil {
+		name, input := m.measured()
+		list = append(list, measuredFunction{p.descend("workload.rps"), name, input, "function"})
+	}
 	for i := range s.Workload.Workflows {
 		w := &s.Workload.Workflows[i]
 		for j := range w.Steps {
@@ -316,6 +324,11 @@ func (s *Scenario) measuredFunctions(p place) (list []measuredFunction) {
 		}
 	}
 	return list
+}
+
+// Measures reports whether a service time of the scenario may be a measured one.
+func (s *Scenario) Measures() bool {
+	return s.Workload.Map != nil || slices.ContainsFunc(s.measuredFunctions(place{}), func(m measuredFunction) bool { return m.name != "" })
 }
 
 // checkPlatforms reports nodes without a platform where a measured function may
@@ -354,10 +367,16 @@ func (s *Scenario) checkMemory(r *reader, p place) {
 		}
 		largest = max(largest, g.Memory)
 	}
-	for i, f := range s.Workload.Functions {
-		if len(s.Cluster.Nodes) > 0 && f.Memory > largest {
-			r.wrong(p.descend(fmt.Sprintf("workload.functions[%d].memory", i)), "fits on no node: the largest has %s", format(field{}, reflect.ValueOf(largest)))
+	fits := func(path string, memory MiB) {
+		if len(s.Cluster.Nodes) > 0 && memory > largest {
+			r.wrong(p.descend(path+".memory"), "fits on no node: the largest has %s", format(field{}, reflect.ValueOf(largest)))
 		}
+	}
+	for i, f := range s.Workload.Functions {
+		fits(fmt.Sprintf("workload.functions[%d]", i), f.Memory)
+	}
+	if m := s.Workload.RPS; m != nil {
+		fits("workload.rps", m.Memory)
 	}
 }
 
@@ -384,11 +403,12 @@ func (r *reader) checkWord(p place, word string) {
 type named struct {
 	name   string
 	copies int
+	item   place
 }
 
-// checkNames reports names that two items of a list would share, their numbered
-// copies included.
-func (r *reader) checkNames(list place, names []named) {
+// checkNames reports names that two items would share, their numbered copies
+// included.
+func (r *reader) checkNames(names []named) {
 	alone, many := map[string]int{}, map[string]int{}
 	for i, n := range names {
 		known := alone
@@ -396,12 +416,12 @@ func (r *reader) checkNames(list place, names []named) {
 			known = many
 		}
 		if first, twice := known[n.name]; twice && n.name != "" {
-			r.wrong(list.item(i).child("name"), "%s is called %q too: give each its own name", list.item(first).path, n.name)
+			r.wrong(n.item.child("name"), "%s is called %q too: give each its own name", names[first].item.path, n.name)
 			continue
 		}
 		known[n.name] = i
 	}
-	for i, n := range names {
+	for _, n := range names {
 		dash := strings.LastIndex(n.name, "-")
 		if n.copies > 0 || dash < 0 {
 			continue
@@ -409,7 +429,7 @@ func (r *reader) checkNames(list place, names []named) {
 		number, err := strconv.Atoi(n.name[dash+1:])
 		first, numbers := many[n.name[:dash]]
 		if err == nil && numbers && number < names[first].copies && numbered(n.name[:dash], number) == n.name {
-			r.wrong(list.item(i).child("name"), "a copy of %s is called %q too: give each its own name", list.item(first).path, n.name)
+			r.wrong(n.item.child("name"), "a copy of %s is called %q too: give each its own name", names[first].item.path, n.name)
 		}
 	}
 }

@@ -24,7 +24,7 @@ type Demand struct {
 	// UnmappedShare is the share of the trace's expected invocations for which no
 	// measured function stands; 0 where nothing is to be mapped.
 	UnmappedShare float64
-	Warnings      []string // what was odd about the trace or its mapping, for people
+	Warnings      []string // what was odd about the trace, its mapping or RPS mode, for people
 }
 
 // DemandFunction is one function and its arrivals. Its service time has one of
@@ -38,7 +38,7 @@ type DemandFunction struct {
 	Traced   bool     // every arrival brings its duration; a measured function adds its penalty only
 	Unmapped string   // why no measured function stands for a trace's; empty otherwise
 
-	Group       string // the workload's function that it is a copy of; empty for a trace's
+	Group       string // the workload's function that it is a copy of, warm-function or cold-function of RPS mode; empty for a trace's
 	Pod         Pod
 	Resources   Resources
 	Concurrency int
@@ -65,9 +65,9 @@ func (s *Scenario) Demand() (*Demand, error) {
 			return nil, err
 		}
 	}
-	traced := map[string]bool{}
-	for _, f := range d.Functions {
-		traced[f.Name] = true
+	traced := slices.Clone(d.Functions)
+	if s.Workload.RPS != nil {
+		s.demandRPS(d)
 	}
 	for _, f := range s.Workload.Functions {
 		for i := range f.Copies {
@@ -75,11 +75,11 @@ func (s *Scenario) Demand() (*Demand, error) {
 			if f.Copies > 1 {
 				name = numbered(f.Name, i)
 			}
-			if traced[name] {
-				return nil, fmt.Errorf("the trace has a function %q too: give workload's another name", name)
-			}
 			d.Functions = append(d.Functions, s.demandFunction(f, name, d.Horizon))
 		}
+	}
+	if name, twice := shared(traced, d.Functions[len(traced):]); twice {
+		return nil, fmt.Errorf("the trace has a function %q too: give workload's another name", name)
 	}
 	if err := s.demandFlows(d); err != nil {
 		return nil, err
@@ -89,6 +89,20 @@ func (s *Scenario) Demand() (*Demand, error) {
 		return nil, fmt.Errorf("workload.warm-up, %v, leaves nothing of the trace's %v: make it shorter", d.WarmUp, d.Horizon)
 	}
 	return d, nil
+}
+
+// shared returns a name that functions of both lists have.
+func shared(a, b []DemandFunction) (name string, found bool) {
+	known := map[string]bool{}
+	for _, f := range a {
+		known[f.Name] = true
+	}
+	for _, f := range b {
+		if known[f.Name] {
+			return f.Name, true
+		}
+	}
+	return "", false
 }
 
 // base returns a function with the cluster's settings.

@@ -48,6 +48,13 @@ func drawScenario(t *rapid.T) *Scenario {
 	s.Cluster.Failure = "testdata/failure.json"
 	s.Cluster.Scaling = *fixScaling(&s.Cluster.Scaling)
 	w := &s.Workload
+	if m := w.RPS; m != nil {
+		m.Cooldown = time.Duration(rapid.Int64Range(1e3, 1e13).Draw(t, "cooldown"))
+		m.Function, m.Input, m.Memory = "", "", 64
+		if m.Service == nil {
+			m.Function = "auth-go"
+		}
+	}
 	w.Map, w.Trace = nil, drawTrace(t)
 	if w.Trace != nil {
 		w.Duration = 0

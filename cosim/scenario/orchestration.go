@@ -7,6 +7,7 @@ import (
 	"microcosm/cosim/controlplane/kubernetes"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"microcosm/loadgen"
 )
 
 type distribution = servicetime.Distribution
@@ -174,6 +175,12 @@ func (s *Scenario) checkPod(r *reader, p place, pod *Pod) {
 
 // functionNames lists the names of functions and of their copies.
 func (s *Scenario) functionNames() (names []string) {
+	if m := s.Workload.RPS; m != nil && m.Description().Validate() == nil {
+		names = append(names, loadgen.WarmFunction, loadgen.ColdFunction)
+		for i := range m.Description().ColdFunctions() {
+			names = append(names, numbered(loadgen.ColdFunction, i))
+		}
+	}
 	for _, f := range s.Workload.Functions {
 		names = append(names, f.Name)
 		for i := range f.Copies {

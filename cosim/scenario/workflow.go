@@ -284,10 +284,10 @@ func (w *Workload) checkWorkflows(r *reader, p place) {
 		return
 	}
 	var names []named
-	for _, f := range w.Workflows {
-		names = append(names, named{f.Name, 0})
+	for i, f := range w.Workflows {
+		names = append(names, named{f.Name, 0, p.child("workflows").item(i)})
 	}
-	r.checkNames(p.child("workflows"), names)
+	r.checkNames(names)
 }
 
 // DemandFlow is a workflow whose steps know their functions in Demand.Functions.
@@ -299,7 +299,7 @@ type DemandFlow struct {
 
 // demandFlows adds the workflows, and a function for each step that has its own.
 func (s *Scenario) demandFlows(d *Demand) error {
-	recorded := len(s.Workload.Workflows) > 0 && len(s.Workload.Functions) == 0
+	recorded := len(s.Workload.Workflows) > 0 && len(s.Workload.Functions) == 0 && s.Workload.RPS == nil
 	for i := range s.Workload.Workflows {
 		w := &s.Workload.Workflows[i]
 		flow, err := s.demandFlow(w, d)

@@ -11,7 +11,8 @@ import (
 	"microcosm/loadgen/trace"
 )
 
-// Workload is what arrives: functions with arrival processes, a trace, or both.
+// Workload is what arrives: functions with arrival processes, a trace, In-Vitro's
+// mode of requests per second, workflows, or several of them.
 type Workload struct {
 	// Functions with an arrival process each.
 	Functions []Function `yaml:"functions"`
@@ -19,6 +20,8 @@ type Workload struct {
 	Trace *Trace `yaml:"trace"`
 	// Map joins the functions of the trace to measured ones.
 	Map *Map `yaml:"map"`
+	// RPS is In-Vitro's mode of requests per second, with a share of cold ones.
+	RPS *RPS `yaml:"rps"`
 	// Workflows are graphs of functions that call one another.
 	Workflows []Workflow `yaml:"workflows"`
 	// Duration is how long invocations arrive. A trace has its own.

@@ -35,7 +35,7 @@ type sources struct {
 // measured.
 func (a *app) openSources(ctx context.Context, s *scenario.Scenario, o runOptions) (*sources, error) {
 	x := &sources{app: a, kind: s.Execution.Source, samples: s.Execution.Samples}
-	if !measures(s) {
+	if !s.Measures() {
 		return x, nil
 	}
 	store, err := a.openStore(ctx, s.Execution.Store)
@@ -62,11 +62,6 @@ func (a *app) openSources(ctx context.Context, s *scenario.Scenario, o runOption
 		return nil, errors.Join(err, store.Close())
 	}
 	return x, nil
-}
-
-// measures reports whether any service time of the scenario is a measured one.
-func measures(s *scenario.Scenario) bool {
-	return s.Workload.Map != nil || slices.ContainsFunc(s.Workload.Functions, func(f scenario.Function) bool { return f.Service == nil })
 }
 
 func (x *sources) close() error {
