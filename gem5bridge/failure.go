@@ -42,7 +42,7 @@ func statusOf(err error) error {
 		}
 		wire.Failures = append(wire.Failures, failure)
 	}
-	st, detailErr := status.New(code, err.Error()).WithDetails(&wire)
+	st, detailErr := status.New(code, textToWire(err.Error())).WithDetails(&wire)
 	if detailErr != nil {
 		return status.Error(code, err.Error()) // cannot be: the detail is a generated message
 	}
@@ -71,7 +71,7 @@ func failureToWire(err error) (*bridgepb.Failure, codes.Code) {
 		}
 	}
 	wire := &bridgepb.Failure{
-		Message:   f.Text,
+		Message:   textToWire(f.Text),
 		Function:  f.Function,
 		Input:     f.Input,
 		Condition: conditionToWire(f.Condition),

@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 	plugins := maps.Clone(bridgetest.Faults)
 	plugins["clockwork"] = func() { gem5bridge.Serve(bridgetest.Clockwork{}) }
 	plugins["chatty"] = func() { gem5bridge.Serve(chatty{}) }
+	maps.Copy(plugins, stepPlugins())
+	maps.Copy(plugins, tellers)
 	bridgetest.Main(m, plugins)
 }
 

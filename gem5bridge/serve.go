@@ -20,7 +20,7 @@ const heartbeat = 5 * time.Second
 // the host is gone or has closed the plugin, after the running job has ended.
 // It ends a process that was not started by Connect with status 1.
 func Serve(backend Backend) {
-	server := &server{backend: backend, turn: make(chan struct{}, 1)}
+	server := newServer(backend)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  handshake,
 		VersionedPlugins: versions(server),
@@ -36,6 +36,10 @@ type server struct {
 	backend Backend
 	turn    chan struct{} // holds a token while a job runs
 	jobs    sync.WaitGroup
+}
+
+func newServer(backend Backend) *server {
+	return &server{backend: backend, turn: make(chan struct{}, 1)}
 }
 
 // drain waits for the running job, whose context has ended, to leave nothing
@@ -57,7 +61,7 @@ func (s *server) Sample(job *bridgepb.Job, stream grpc.ServerStreamingServer[bri
 	defer s.jobs.Done()
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	out := &outlet{stream: stream, sent: make(chan struct{}, 1)}
+	out := &outlet{stream: stream, last: time.Now()}
 	var alive sync.WaitGroup
 	defer alive.Wait() // nothing may be sent once this method has returned
 	defer cancel()
@@ -76,7 +80,7 @@ func (s *server) Sample(job *bridgepb.Job, stream grpc.ServerStreamingServer[bri
 type outlet struct {
 	mu     sync.Mutex
 	stream grpc.ServerStreamingServer[bridgepb.Event]
-	sent   chan struct{} // holds a token if something was sent since the last heartbeat
+	last   time.Time // when something was sent
 }
 
 func (o *outlet) emit(e Event) error {
@@ -85,30 +89,34 @@ func (o *outlet) emit(e Event) error {
 	if err := o.stream.Send(eventToWire(e)); err != nil {
 		return err
 	}
-	select {
-	case o.sent <- struct{}{}:
-	default:
-	}
+	o.last = time.Now()
 	return nil
+}
+
+// silent is how long nothing has been sent.
+func (o *outlet) silent() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Since(o.last)
 }
 
 // keepAlive says that the plugin lives whenever it has said nothing for long.
 func (o *outlet) keepAlive(ctx context.Context) {
-	ticker := time.NewTicker(heartbeat)
-	defer ticker.Stop()
+	timer := time.NewTimer(heartbeat)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
-		select {
-		case <-o.sent:
+		if left := heartbeat - o.silent(); left > 0 {
+			timer.Reset(left)
 			continue
-		default:
 		}
 		if o.emit(Event{Progress: &Progress{Cell: WholeJob}}) != nil {
 			return
 		}
+		timer.Reset(heartbeat)
 	}
 }

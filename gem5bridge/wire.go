@@ -3,6 +3,7 @@ package gem5bridge
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -14,6 +15,26 @@ import (
 // invalidCondition is the word of a condition that is none; no condition is
 // written like it.
 const invalidCondition = "invalid"
+
+// textToWire makes text that may quote anything, such as the last words of a
+// process, fit for the wire, which carries UTF-8 only.
+func textToWire(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+
+func textsToWire(texts []string) []string {
+	var all []string
+	for _, text := range texts {
+		all = append(all, textToWire(text))
+	}
+	return all
+}
+
+func attributesToWire(attributes map[string]string) map[string]string {
+	all := make(map[string]string, len(attributes))
+	for name, value := range attributes {
+		all[textToWire(name)] = textToWire(value)
+	}
+	return all
+}
 
 func conditionToWire(c servicetime.Condition) string {
 	if !isCanonical(c) {
@@ -95,7 +116,7 @@ func jobFromWire(w *bridgepb.Job) Job {
 }
 
 func descriptionToWire(d Description) *bridgepb.Description {
-	w := &bridgepb.Description{Backend: d.Backend, Version: d.Version, Stack: d.Stack, Notes: d.Notes, Images: d.Images}
+	w := &bridgepb.Description{Backend: d.Backend, Version: textToWire(d.Version), Stack: d.Stack, Notes: textsToWire(d.Notes), Images: d.Images}
 	for _, p := range d.Platforms {
 		w.Platforms = append(w.Platforms, &bridgepb.Platform{Name: p.Name, Digest: p.Digest, Isa: p.ISA, Parameters: p.Parameters})
 	}
@@ -146,7 +167,7 @@ func eventToWire(e Event) *bridgepb.Event {
 		return &bridgepb.Event{Event: &bridgepb.Event_Progress{Progress: progressToWire(e.Progress)}}
 	case e.Log != nil:
 		return &bridgepb.Event{Event: &bridgepb.Event_Log{Log: &bridgepb.Log{
-			Level: int32(e.Log.Level), Message: e.Log.Message, Attributes: e.Log.Attributes,
+			Level: int32(e.Log.Level), Message: textToWire(e.Log.Message), Attributes: attributesToWire(e.Log.Attributes),
 		}}}
 	}
 	return &bridgepb.Event{}
@@ -161,8 +182,8 @@ func progressToWire(p *Progress) *bridgepb.Progress {
 		Cell:         int32(p.Cell),
 		Done:         int64(p.Done),
 		Of:           int64(p.Of),
-		Run:          p.Run,
-		Phase:        p.Phase,
+		Run:          textToWire(p.Run),
+		Phase:        textToWire(p.Phase),
 		Ticks:        int64(p.Ticks),
 		Instructions: p.Instructions,
 		WorkItems:    p.WorkItems,
@@ -198,7 +219,7 @@ func sampleToWire(s *servicetime.Sample) *bridgepb.Sample {
 		N:         int64(s.N),
 		Seed:      s.Seed,
 		Status:    s.Status.String(),
-		Reason:    s.Reason,
+		Reason:    textToWire(s.Reason),
 		RoundTrip: int64(s.RoundTrip),
 		Null:      int64(s.Null),
 		Busy:      int64(s.Busy),
@@ -211,7 +232,7 @@ func sampleToWire(s *servicetime.Sample) *bridgepb.Sample {
 			Host:            s.Provenance.Host,
 			Measured:        timestamppb.New(s.Provenance.Measured),
 			Cost:            durationpb.New(s.Provenance.Cost),
-			Note:            s.Provenance.Note,
+			Note:            textToWire(s.Provenance.Note),
 		},
 	}
 }
