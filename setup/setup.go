@@ -6,6 +6,7 @@ package setup
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 )
 
 // packages names the Debian package of a program.
@@ -14,13 +15,13 @@ var packages = map[string]string{
 	"node":    "nodejs",
 }
 
-// Find returns the path of a program, or an error that says how to get it.
+// Find returns the path of a program, named or with its path, or an error that says how to get it.
 func Find(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	if err == nil {
 		return path, nil
 	}
-	if name, known := packages[program]; known {
+	if name, known := packages[filepath.Base(program)]; known {
 		return "", fmt.Errorf("%w: install the Debian package %s, or run setup/install test", err, name)
 	}
 	return "", fmt.Errorf("%w: install it, or add its folder to PATH", err)

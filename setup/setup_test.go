@@ -23,4 +23,6 @@ func TestFind(t *testing.T) {
 	require.ErrorContains(t, err, "Debian package nodejs")
 	_, err = setup.Find("gem6")
 	require.ErrorContains(t, err, "gem6")
+	_, err = setup.Find("/nowhere/python3")
+	require.ErrorContains(t, err, "Debian package python3-minimal", "by its path, as functions name it")
 }
