@@ -95,6 +95,8 @@ func estimated(value any) []string {
 	case "":
 		row[5] = "ok"
 		return row
+	case "bounds":
+		return row
 	case "invalid":
 		row[0] = ""
 	}

@@ -40,8 +40,13 @@ func scaleFor(name, unit string, magnitude float64) scale {
 // interval where that is much the larger.
 func magnitude(e metrics.Estimate) float64 {
 	m := math.Abs(e.Est)
-	if stands(e) {
+	switch {
+	case stands(e):
 		m = max(m, (e.Hi-e.Lo)/2)
+	case e.Status == metrics.StatusBounds && !known(m) && known(e.Lo):
+		m = math.Abs(e.Lo)
+	case e.Status == metrics.StatusBounds && !known(m):
+		m = math.Abs(e.Hi)
 	}
 	if !known(m) {
 		return 0

@@ -80,7 +80,7 @@ func (p *printer) lay(c cell, narrow bool) laid {
 	if c.amount.value == "" {
 		return laid{words: fmt.Sprintf("%s (%d)", c.word, n)}
 	}
-	if narrow {
+	if narrow && !c.bound {
 		return laid{number: c.amount.withUnit(), interval: fmt.Sprintf("[?] (%d)", n)}
 	}
 	return laid{number: c.amount.withUnit(), interval: fmt.Sprintf("%s (%d)", c.word, n)}

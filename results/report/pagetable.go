@@ -66,9 +66,9 @@ func (b *builder) cell(c cell) pageCell {
 	}
 	out.Reason = b.reasons.of(c.reason)
 	if out.Value != "" {
-		out.Interval = c.word
+		out.Interval = minus(c.word)
 	} else {
-		out.Words = c.word
+		out.Words = minus(c.word)
 	}
 	return out
 }

@@ -51,16 +51,18 @@ func runSentence(run *experiment.Run) string {
 }
 
 // inWords is a metric's estimate within a sentence: "12.3 ms [11.9, 12.7]",
-// "12.3 ms (interval not estimable)", or "unstable".
+// "12.3 ms (interval not estimable)", "12.3 ms (at least 11.1 ms)", or "unstable".
 func inWords(m experiment.Metric) string {
-	a := amountOf(m.Estimate, scaleFor(m.Name, m.Unit, magnitude(m.Estimate)), false)
-	switch word, _ := reasonOf(m.Estimate); {
+	c := cellOf(m.Estimate, scaleFor(m.Name, m.Unit, magnitude(m.Estimate)), false)
+	switch {
 	case stands(m.Estimate):
-		return a.String()
-	case a.value == "":
-		return word
+		return c.amount.String()
+	case c.amount.value == "":
+		return c.word
+	case c.bound:
+		return c.amount.String() + " (" + c.word + ")"
 	default:
-		return a.String() + " (interval " + word + ")"
+		return c.amount.String() + " (interval " + c.word + ")"
 	}
 }
 

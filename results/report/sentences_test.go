@@ -206,6 +206,42 @@ func TestThePageSplitsTheUncertaintyAsTheTextDoes(t *testing.T) {
 	}
 }
 
+// TestBoundsAreShownWhereThereIsNoInterval: the samples that hung hide how long a
+// call takes, but not that it takes so long at least. Everywhere the same is said.
+func TestBoundsAreShownWhereThereIsNoInterval(t *testing.T) {
+	t.Parallel()
+	nan := math.NaN()
+	for situation, c := range map[string]struct {
+		estimate metrics.Estimate
+		cell     string // with its reason as (1)
+		sentence string
+		lo, hi   string
+	}{
+		"both":                  {metrics.Bounds(.0123, .0111, .0345, 9, "m", "15 % of the samples are censored"), "12.3 ms within [11.1, 34.5] (1)", "12.3 ms (within [11.1, 34.5])", "0.0111", "0.0345"},
+		"no upper one":          {metrics.Bounds(.0123, .0111, math.Inf(1), 9, "m", "15 % of the samples are censored"), "12.3 ms at least 11.1 ms (1)", "12.3 ms (at least 11.1 ms)", "0.0111", ""},
+		"no lower one":          {metrics.Bounds(-.0123, nan, .0345, 9, "m", "15 % of the samples are censored"), "-12.3 ms at most 34.5 ms (1)", "-12.3 ms (at most 34.5 ms)", "", "0.0345"},
+		"no value":              {metrics.Bounds(nan, .0111, nan, 9, "m", "15 % of the samples are censored"), "at least 11.1 ms (1)", "at least 11.1 ms", "0.0111", ""},
+		"no value between both": {metrics.Bounds(nan, .0111, .0345, 9, "m", "15 % of the samples are censored"), "within [11.1, 34.5 ms] (1)", "within [11.1, 34.5 ms]", "0.0111", "0.0345"},
+		"only an upper one":     {metrics.Bounds(nan, nan, 3e-5, 9, "m", "15 % of the samples are censored"), "at most 30.0 µs (1)", "at most 30.0 µs", "", "3e-05"},
+		"none":                  {metrics.Bounds(nan, nan, nan, 9, "m", "15 % of the samples are censored"), "bounds (1)", "bounds", "", ""},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			r := ofRuns([]experiment.Metric{seconds("response_mean", c.estimate)})
+			require.Equal(t, []string{"Response mean " + c.sentence + "."}, answer(t, r))
+			for _, width := range []int{60, 200} {
+				require.Contains(t, text(t, r, report.TextOptions{Width: width}), c.cell)
+			}
+			require.Contains(t, text(t, r, report.TextOptions{}), "(1) bounds: 15 % of the samples are censored\n")
+			root := parse(t, page(t, r))
+			require.Equal(t, c.cell, strings.ReplaceAll(rowsOf(all(byID(root, "runs"), "table")[0])[0][1], "−", "-"))
+			_, rows := readCSV(t, r)
+			row := find(rows, map[string]string{"metric": "response_mean"})[0]
+			require.Equal(t, []string{c.lo, c.hi, "bounds"}, []string{row["lo"], row["hi"], row["status"]})
+		})
+	}
+}
+
 // TestTheColumnsAreDocumented holds README.md to the scopes, statuses and counts
 // that the tidy files have.
 func TestTheColumnsAreDocumented(t *testing.T) {

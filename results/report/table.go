@@ -30,7 +30,8 @@ type row struct {
 type cell struct {
 	text   string // instead of an amount
 	amount amount
-	word   string  // "not estimable" or "unstable" where there is no interval
+	word   string  // "not estimable", "unstable" or bounds where there is no interval
+	bound  bool    // the word is of bounds
 	reason string  // the word and why
 	key    float64 // to sort by; NaN where nothing is known
 	how    string  // how the interval was made
@@ -47,10 +48,30 @@ func cellOf(e metrics.Estimate, s scale, signed bool) cell {
 	}
 	if !stands(e) {
 		c.word, c.reason = reasonOf(e)
+		if e.Status == metrics.StatusBounds {
+			c.word, c.bound = boundsOf(e, s), true
+		}
 	} else if e.Method != "" {
 		c.how = clean(e.Method) + ", n = " + integer(e.N)
 	}
 	return c
+}
+
+// boundsOf says within what an estimate without an interval lies.
+func boundsOf(e metrics.Estimate, s scale) string {
+	shown := func(x float64) string { return significant(x*s.factor, digits) }
+	withUnit := func(x float64) string { return amount{value: shown(x), unit: s.unit}.withUnit() }
+	switch {
+	case known(e.Lo) && known(e.Hi) && known(e.Est):
+		return "within [" + shown(e.Lo) + ", " + shown(e.Hi) + "]" // beside the value
+	case known(e.Lo) && known(e.Hi):
+		return "within [" + shown(e.Lo) + ", " + withUnit(e.Hi) + "]"
+	case known(e.Lo):
+		return "at least " + withUnit(e.Lo)
+	case known(e.Hi):
+		return "at most " + withUnit(e.Hi)
+	}
+	return e.Status.String()
 }
 
 const notFinite = "the interval is not finite"

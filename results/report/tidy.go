@@ -138,7 +138,7 @@ func (o observation) with(m experiment.Metric) observation {
 	case e.Status == metrics.StatusInvalid:
 		o.est = math.NaN()
 	}
-	if !stands(e) {
+	if !stands(e) && e.Status != metrics.StatusBounds {
 		o.lo, o.hi = math.NaN(), math.NaN()
 	}
 	return o
