@@ -3,6 +3,7 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"microcosm/cosim/metrics"
@@ -32,7 +33,7 @@ type PairOfRuns struct {
 // Differences is what two runs say of one number.
 type Differences struct {
 	Effect           // b − a
-	A        float64 `json:"a"` // the value in a
+	A        float64 `json:"a"` // the value in a; 0 where it is not known
 	Relative float64 `json:"relative"`
 	// Equivalent is the p-value of the hypothesis that the two differ by more than
 	// the margin: a small one shows that they do not. Nil where it cannot be told.
@@ -99,10 +100,18 @@ func (c *Comparison) compare(a, b *Run, paired bool) PairOfRuns {
 	return p
 }
 
+// known is x, or 0 where it is no number, which JSON does not have.
+func known(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	return x
+}
+
 func (c *Comparison) differences(e Effect, values [2][]float64, paired bool) Differences {
-	d := Differences{Effect: e, A: metrics.MeanOf(values[0], c.Confidence).Est}
+	d := Differences{Effect: e, A: known(metrics.MeanOf(values[0], c.Confidence).Est)}
 	if d.A != 0 {
-		d.Relative = e.Estimate.Est / d.A
+		d.Relative = known(e.Estimate.Est / d.A)
 	}
 	if e.Estimate.Status == metrics.StatusUnstable {
 		d.A, d.Relative = 0, 0
