@@ -24,5 +24,6 @@ func (a *app) bridgeCommand() *cobra.Command {
 			return nil
 		},
 	})
+	needVerb(c)
 	return c
 }

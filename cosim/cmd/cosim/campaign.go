@@ -52,12 +52,13 @@ func (a *app) fill(ctx context.Context, store *results.Store, m *measurer, s cam
 type claim struct {
 	path     string
 	measurer *measurer
-	cells    map[gem5bridge.Cell]bool // without their numbers
+	keys     map[gem5bridge.Cell]servicetime.Key // by function and input
+	cells    map[gem5bridge.Cell]bool            // without their numbers
 	releases []func() error
 }
 
 func newClaim(store string, m *measurer) *claim {
-	return &claim{path: store + ".claims", measurer: m, cells: map[gem5bridge.Cell]bool{}}
+	return &claim{path: store + ".claims", measurer: m, keys: map[gem5bridge.Cell]servicetime.Key{}, cells: map[gem5bridge.Cell]bool{}}
 }
 
 // take claims those of the cells that nobody else has claimed, and returns one
@@ -95,9 +96,19 @@ func (c *claim) await(ctx context.Context, cell gem5bridge.Cell) error {
 	return nil
 }
 
+// part names what is locked for a cell. The image is read once for all conditions.
 func (c *claim) part(cell gem5bridge.Cell) (string, error) {
-	key, err := c.measurer.key(cell.Function, cell.Input, cell.Condition)
-	return key.Digest(), err
+	call := gem5bridge.Cell{Function: cell.Function, Input: cell.Input}
+	key, known := c.keys[call]
+	if !known {
+		var err error
+		if key, err = c.measurer.key(cell.Function, cell.Input, servicetime.Condition{}); err != nil {
+			return "", err
+		}
+		c.keys[call] = key
+	}
+	key.Condition = cell.Condition
+	return key.Digest(), nil
 }
 
 func (c *claim) add(cell gem5bridge.Cell, release func() error) {

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/servicetime"
-	"microcosm/functions"
 	"microcosm/gem5bridge"
 	"microcosm/results"
 )
@@ -58,7 +57,7 @@ func toss(job gem5bridge.Job, cell gem5bridge.Cell, n int) (servicetime.Sample, 
 		description: gem5bridge.Description{Stack: "sha256:57ac"},
 	}
 	var err error
-	if m.catalog, err = functions.Load(); err != nil {
+	if m.catalog, err = catalog(); err != nil {
 		return servicetime.Sample{}, err
 	}
 	key, err := m.key(cell.Function, cell.Input, cell.Condition)
@@ -96,7 +95,7 @@ func newTossing(t *testing.T) tossing {
 }
 
 // each is how many samples are wanted of each of four cells.
-const each = 60
+const each = 25
 
 func (x tossing) command(t *testing.T) *exec.Cmd {
 	t.Helper()
@@ -181,7 +180,7 @@ func TestACampaignSurvivesItsKilledOrchestrator(t *testing.T) {
 	toss := rand.New(rand.NewPCG(seed, 0))
 	x := newTossing(t)
 	kept := map[string][]servicetime.Sample{}
-	for range 8 {
+	for range 6 {
 		c := x.command(t)
 		require.NoError(t, c.Start())
 		time.Sleep(time.Duration(toss.IntN(400)) * time.Millisecond)

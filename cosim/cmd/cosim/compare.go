@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"microcosm/cosim/experiment"
+	"microcosm/cosim/scenario"
 	"microcosm/results/report"
 )
 
@@ -25,17 +27,25 @@ Every difference B − A has an interval, a verdict, and a test whether the two
 are equivalent: differ by no more than the margin.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			var mistakes []error
 			if !(margin > 0 && margin < 1) {
-				return usage("--margin %v: want a share between 0 and 1, such as 0.03", margin)
+				mistakes = append(mistakes, usage("--margin %v: want a share between 0 and 1, such as 0.03", margin))
 			}
-			var both [2]*experiment.Result
-			for i, path := range args {
+			var both [2]compared
+			for i, path := range args { // both are read before one is run
 				var err error
-				if both[i], err = a.resultOf(c, path, o); err != nil {
+				both[i], err = a.readCompared(c, path, o)
+				mistakes = append(mistakes, err)
+			}
+			if err := errors.Join(mistakes...); err != nil {
+				return err
+			}
+			for i := range both {
+				if err := a.runCompared(c.Context(), &both[i], o); err != nil {
 					return err
 				}
 			}
-			comparison, err := experiment.Compare(both[0], both[1], margin)
+			comparison, err := experiment.Compare(both[0].result, both[1].result, margin)
 			if err != nil {
 				return err
 			}
@@ -53,27 +63,43 @@ are equivalent: differ by no more than the margin.`,
 	return c
 }
 
-// resultOf reads a result, or runs a scenario from the store.
-func (a *app) resultOf(c *cobra.Command, path string, o runOptions) (_ *experiment.Result, err error) {
-	if isManifest(path) { // a result is JSON, too
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read result: %w", err)
-		}
-		result, err := experiment.ParseResult(text)
-		if err != nil {
-			return nil, usage("%s: %w", path, err)
-		}
-		return result, nil
+// compared is one of the two: a result, or a scenario that gives one.
+type compared struct {
+	scenario *scenario.Scenario
+	result   *experiment.Result
+}
+
+func (a *app) readCompared(c *cobra.Command, path string, o runOptions) (x compared, err error) {
+	if !isManifest(path) { // a result is JSON, too
+		x.scenario, err = a.load(c, path, o)
+		return x, err
 	}
-	s, err := a.load(c, path, o)
-	if err != nil {
-		return nil, err
+	var mistakes []error
+	for _, flag := range []string{"set", "seed", "replications"} {
+		if c.Flags().Changed(flag) {
+			mistakes = append(mistakes, usage("%s is the result of a run that is over: --%s changes nothing of it; compare scenarios, or leave it out", path, flag))
+		}
 	}
-	sources, err := a.openSources(c.Context(), s, o)
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return x, errors.Join(append(mistakes, fmt.Errorf("read result: %w", err))...)
+	}
+	if x.result, err = experiment.ParseResult(text); err != nil {
+		mistakes = append(mistakes, usage("%s: %w", path, err))
+	}
+	return x, errors.Join(mistakes...)
+}
+
+// runCompared runs what is a scenario, from the store.
+func (a *app) runCompared(ctx context.Context, x *compared, o runOptions) (err error) {
+	if x.result != nil {
+		return nil
+	}
+	sources, err := a.openSources(ctx, x.scenario, o)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, sources.close()) }()
-	return a.simulate(c.Context(), s, sources)
+	x.result, err = a.simulate(ctx, x.scenario, sources)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,12 +71,15 @@ func (abacus) Sample(_ context.Context, job gem5bridge.Job, emit func(gem5bridge
 	return nil
 }
 
+// catalog is the catalog, read once: the back ends ask for it with every sample.
+var catalog = sync.OnceValues(functions.Load)
+
 func abacusSample(job gem5bridge.Job, cell gem5bridge.Cell, n int) (servicetime.Sample, error) {
-	catalog, err := functions.Load()
+	all, err := catalog()
 	if err != nil {
 		return servicetime.Sample{}, err
 	}
-	f, err := catalog.Lookup(cell.Function)
+	f, err := all.Lookup(cell.Function)
 	if err != nil {
 		return servicetime.Sample{}, err
 	}
@@ -134,9 +138,9 @@ func newBench(t *testing.T, kind string) *bench {
 	simulator, err := gem5bridge.Connect(ctx, bridgetest.Plugin("abacus"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, errors.Join(simulator.Close(), b.store.Close())) })
-	catalog, err := functions.Load()
+	all, err := catalog()
 	require.NoError(t, err)
-	m := &measurer{simulator: simulator, catalog: catalog, setup: gem5bridge.Setup{Platform: abacusPlatform, Functions: b.folder}}
+	m := &measurer{simulator: simulator, catalog: all, setup: gem5bridge.Setup{Platform: abacusPlatform, Functions: b.folder}}
 	m.description, err = simulator.Describe(ctx, m.setup)
 	require.NoError(t, err)
 	m.platform = m.description.Platforms[0]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -325,16 +326,18 @@ func (a *app) imagesPack() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			var list []pack.Image
-			for _, word := range words {
-				i, err := packed(c.Context(), f, word, root, len(words) > 1)
-				if err != nil {
-					return err
-				}
-				list = append(list, i)
-			}
 			if out == "" {
 				out = f.Name + ".tar"
+			}
+			var list []pack.Image
+			wrong := []error{checkArchive(out, f)}
+			for _, word := range words {
+				i, err := packed(c.Context(), f, word, root, len(words) > 1)
+				wrong = append(wrong, err)
+				list = append(list, i)
+			}
+			if err := errors.Join(wrong...); err != nil {
+				return err
 			}
 			digests, err := pack.Write(out, list...)
 			if err != nil {
@@ -351,6 +354,27 @@ func (a *app) imagesPack() *cobra.Command {
 	flags.StringVar(&root, "functions", "bin/functions", "where functions are installed; for several ISAs it has a folder for each")
 	flags.StringVar(&out, "out", "", "the archive (default: FUNCTION.tar)")
 	return c
+}
+
+// checkArchive refuses to replace a file that holds anything but images of the
+// function.
+func checkArchive(path string, f *functions.Function) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	foreign := fmt.Errorf("%s exists and is no archive of %s; it is left alone: name another file with --out", path, pack.Name(f))
+	there, err := archive.Open(path)
+	if err != nil {
+		return foreign
+	}
+	other := slices.ContainsFunc(there.Images(), func(e archive.Entry) bool { return !e.Named(pack.Name(f)) })
+	if err := there.Close(); err != nil {
+		return err
+	}
+	if other {
+		return foreign
+	}
+	return nil
 }
 
 // packed returns what is packed of a function for one ISA. Go's programs stand on

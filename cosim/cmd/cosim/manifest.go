@@ -131,10 +131,14 @@ func readManifest(path string) (*manifest, error) {
 // rerun repeats the run of a manifest and compares the results byte by byte.
 func (a *app) rerun(c *cobra.Command, path string, o runOptions) error {
 	ctx := c.Context()
-	for _, flag := range []string{"set", "seed", "replications", "iat", "manifest"} {
+	var mistakes []error
+	for _, flag := range []string{"set", "seed", "replications", "iat", "manifest", "precision", "budget", "plan", "backend", "functions-dir"} {
 		if c.Flags().Changed(flag) {
-			return usage("a manifest is repeated as it is, without --%s: run the scenario instead", flag)
+			mistakes = append(mistakes, usage("a manifest is repeated as it is, without --%s: run the scenario instead", flag))
 		}
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return err
 	}
 	m, err := readManifest(path)
 	if err != nil {
@@ -150,6 +154,9 @@ func (a *app) rerun(c *cobra.Command, path string, o runOptions) error {
 	}
 	if identity != m.Identity {
 		return fmt.Errorf("the scenario of %s is not the one that ran (%.12s, not %.12s): it was altered, or a trace that it names has changed", path, identity, m.Identity)
+	}
+	if err := o.checkOutputs(s); err != nil {
+		return err
 	}
 	held, err := m.source()
 	if err != nil {

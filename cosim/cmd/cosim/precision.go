@@ -27,32 +27,34 @@ type precision struct {
 func parsePrecision(text string, budget time.Duration) (precision, error) {
 	number, width, found := strings.Cut(text, ":")
 	var share scenario.Share
+	var mistakes []error
 	if err := share.UnmarshalText([]byte(width)); err != nil || !found || number == "" || !(share > 0 && share < 1) {
-		return precision{}, usage("--precision %q: want a number and the half-width of its interval, such as p99:5%%", text)
+		mistakes = append(mistakes, usage("--precision %q: want a number and the half-width of its interval, such as p99:5%%", text))
 	}
 	if budget < 0 {
-		return precision{}, usage("--budget %v: want a time above 0", budget)
+		mistakes = append(mistakes, usage("--budget %v: want a time above 0", budget))
 	}
-	return precision{number: number, goal: sampling.Goal{Relative: float64(share), Budget: budget}}, nil
+	return precision{number: number, goal: sampling.Goal{Relative: float64(share), Budget: budget}}, errors.Join(mistakes...)
+}
+
+// check says whether the scenario can be measured for, where it is asked to be.
+func (p precision) check(s *scenario.Scenario, plan bool) error {
+	if p.number != "" && s.Execution.Source != "ahead" && !plan {
+		return usage("--precision measures before it simulates: set execution.source: ahead, or add --plan to see what it would measure")
+	}
+	return nil
 }
 
 // refine measures until the number is as precise as asked, or prints what it
 // would measure next. Where the budget was spent before, it says so, and what
 // there is is simulated.
-func (a *app) refine(ctx context.Context, s *scenario.Scenario, x *sources, o runOptions) error {
-	p, err := parsePrecision(o.precision, o.budget)
-	if err != nil {
-		return err
-	}
-	if x.kind != "ahead" && !o.plan {
-		return usage("--precision measures before it simulates: set execution.source: ahead, or add --plan to see what it would measure")
-	}
+func (a *app) refine(ctx context.Context, s *scenario.Scenario, x *sources, p precision, plan bool) error {
 	options := experiment.Options{Open: x.open, Slots: s.Execution.Slots}
 	study, err := experiment.NewStudy(ctx, s, p.number, options, x.measureMore)
 	if err != nil {
 		return err
 	}
-	if o.plan {
+	if plan {
 		step, err := sampling.Plan(ctx, study, p.goal)
 		if err != nil {
 			return err

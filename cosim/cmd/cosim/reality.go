@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"microcosm/cosim/reality"
@@ -111,18 +114,41 @@ func (a *app) reality(ctx context.Context, r realityCheck) error {
 
 // complete reads the flags' words and checks them all.
 func (r *realityCheck) complete() error {
+	var mistakes []error
 	for _, word := range r.utilizations {
 		var share scenario.Share
 		if err := share.UnmarshalText([]byte(word)); err != nil {
-			return usage("--utilization %q: want a share such as 50%%", word)
+			mistakes = append(mistakes, usage("--utilization %q: want a share such as 50%%", word))
+			continue
 		}
 		r.check.Utilizations = append(r.check.Utilizations, float64(share))
 	}
 	if err := r.check.Mistakes(); err != nil {
-		return usageError{err}
+		mistakes = append(mistakes, usageError{err})
 	}
 	if r.wanted < r.check.Rounds {
-		return usage("-n %d: want one sample of each function and condition per round at least, and there are %d rounds", r.wanted, r.check.Rounds)
+		mistakes = append(mistakes, usage("-n %d: want one sample of each function and condition per round at least, and there are %d rounds", r.wanted, r.check.Rounds))
+	}
+	if r.out != "" {
+		mistakes = append(mistakes, checkReality(r.out))
+	}
+	return errors.Join(mistakes...)
+}
+
+// checkReality reports before minutes of measuring what would keep the document
+// from being written.
+func checkReality(path string) error {
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil && !bytes.HasPrefix(text, []byte(realityTitle)):
+		return fmt.Errorf("%s exists and is no report of cosim reality; it is left alone: name another file", path)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("write report: %w; name another file", err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write report: %w; create that folder first", err)
 	}
 	return nil
 }
@@ -216,7 +242,10 @@ func (x *realityRun) load(ctx context.Context, level, round int) error {
 	return nil
 }
 
-const realityHead = "# The simulator against this machine\n\nWritten by `make reality-record`; nothing here is edited by hand. What is compared, and how: `go doc ./cosim/reality`.\n\n```text\n"
+const (
+	realityTitle = "# The simulator against this machine\n"
+	realityHead  = realityTitle + "\nWritten by `make reality-record`; nothing here is edited by hand. What is compared, and how: `go doc ./cosim/reality`.\n\n```text\n"
+)
 
 // writeReality writes the report as a document.
 func writeReality(path string, r *reality.Report) error {
@@ -226,8 +255,8 @@ func writeReality(path string, r *reality.Report) error {
 		return err
 	}
 	text.WriteString("```\n")
-	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	if err := renameio.WriteFile(path, text.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
 }

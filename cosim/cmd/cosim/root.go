@@ -71,7 +71,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		if a.json {
 			_ = printJSON(a.out, mistakes) // the exit code says it all the same
 		}
-		fmt.Fprintln(a.err, mistakes)
+		fmt.Fprintln(a.err, err) // of two scenarios both
 		return exitUsage
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.err, "cosim: interrupted:", err)
@@ -111,6 +111,13 @@ Results go to standard output, everything else to standard error.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.runCommand(), a.sampleCommand(), a.jobsCommand(), a.killCommand(), a.autoscaleCommand(), a.reportCommand(), a.storeCommand(), a.imagesCommand(), a.doctorCommand(), a.versionCommand(), a.bridgeCommand())
 	root.AddCommand(a.compareCommand(), a.realityCommand())
+	root.SetOut(a.out) // which the scripts of completion are bound to
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			needVerb(c)
+		}
+	}
 	needVerb(root)
 	asUsage(root)
 	return root

@@ -103,12 +103,16 @@ func (o runOptions) load(c *cobra.Command, path string) (*scenario.Scenario, err
 		return nil, err
 	}
 	var settings []scenario.Setting
+	var mistakes []error
 	for _, override := range o.set {
 		key, value, ok := strings.Cut(override, "=")
 		if !ok {
-			return nil, usage("--set %s: want KEY=VALUE", override)
+			mistakes = append(mistakes, usage("--set %s: want KEY=VALUE", override))
 		}
 		settings = append(settings, scenario.Setting{Path: key, Value: value})
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
 	}
 	if c.Flags().Changed("seed") {
 		settings = append(settings, scenario.Setting{Path: "seed", Value: strconv.FormatUint(o.seed, 10)})
@@ -126,11 +130,17 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	if o.precision == "" && (o.plan || o.budget != 0) {
 		return usage("--plan and --budget go with --precision: say which number, and how narrow, such as --precision p99:5%%")
 	}
+	var wanted precision
+	if o.precision != "" {
+		if wanted, err = parsePrecision(o.precision, o.budget); err != nil {
+			return err
+		}
+	}
 	s, err := a.load(c, path, o)
 	if err != nil {
 		return err
 	}
-	if err := o.checkOutputs(s); err != nil {
+	if err := errors.Join(wanted.check(s, o.plan), o.checkOutputs(s)); err != nil {
 		return err
 	}
 	if o.iat != "" {
@@ -152,7 +162,7 @@ func (a *app) runScenario(c *cobra.Command, path string, o runOptions) (err erro
 	defer func() { err = errors.Join(err, sources.close()) }()
 	started := time.Now()
 	if o.precision != "" {
-		if err := a.refine(ctx, s, sources, o); err != nil || o.plan {
+		if err := a.refine(ctx, s, sources, wanted, o.plan); err != nil || o.plan {
 			return err
 		}
 	}

@@ -267,14 +267,27 @@ func parseConditions(words []string) ([]servicetime.Condition, error) {
 	return conditions, nil
 }
 
+// check reads the conditions and says everything that is wrong with the flags.
+func (s campaign) check() ([]servicetime.Condition, error) {
+	conditions, err := parseConditions(s.conditions)
+	mistakes := []error{err}
+	if s.count < 1 {
+		mistakes = append(mistakes, usage("-n %d: want at least one sample", s.count))
+	}
+	if s.deadline <= 0 {
+		mistakes = append(mistakes, usage("--deadline %v: want a time above 0", s.deadline))
+	}
+	if s.slots < 0 {
+		mistakes = append(mistakes, usage("--slots %d: want 1 or more, or 0 for the back end's choice", s.slots))
+	}
+	return conditions, errors.Join(mistakes...)
+}
+
 // sample fills the store up to the wanted number of valid samples.
 func (a *app) sample(ctx context.Context, s campaign) error {
-	conditions, err := parseConditions(s.conditions)
+	conditions, err := s.check()
 	if err != nil {
 		return err
-	}
-	if s.count < 1 {
-		return usage("-n %d: want at least one sample", s.count)
 	}
 	return a.withStore(ctx, func(store *results.Store) (err error) {
 		m, err := a.connect(ctx, s)
@@ -311,12 +324,13 @@ func (a *app) missing(ctx context.Context, store *results.Store, m *measurer, s 
 	var cells []gem5bridge.Cell
 	var mistakes []error
 	for _, name := range names {
+		key, err := m.key(name, s.input, servicetime.Condition{}) // the image is read once, not once a condition
+		if err != nil {
+			mistakes = append(mistakes, err)
+			continue
+		}
 		for _, condition := range conditions {
-			key, err := m.key(name, s.input, condition)
-			if err != nil {
-				mistakes = append(mistakes, err)
-				break
-			}
+			key.Condition = condition
 			samples, err := store.Samples(ctx, key)
 			if err != nil {
 				return nil, err

@@ -47,16 +47,18 @@ func filterFlags(c *cobra.Command) func() (results.Filter, error) {
 	flags.StringVar(&f.Stack, "stack", "", "only this stack digest")
 	flags.StringVar(&f.Collection, "collection", "", "only this collection, e.g. recorded")
 	flags.BoolVar(&f.Own, "own", false, "only what was measured or imported here, not what came with the program")
-	c.MarkFlagsMutuallyExclusive("collection", "own")
 	return func() (results.Filter, error) {
-		if condition != "" {
-			parsed, err := servicetime.ParseCondition(condition)
-			if err != nil {
-				return f, usageError{err}
-			}
-			f.Condition = parsed
+		var mistakes []error
+		if f.Own && f.Collection != "" {
+			mistakes = append(mistakes, usage("--own and --collection %s exclude each other: leave one out", f.Collection))
 		}
-		return f, nil
+		if condition != "" {
+			var err error
+			if f.Condition, err = servicetime.ParseCondition(condition); err != nil {
+				mistakes = append(mistakes, usageError{err})
+			}
+		}
+		return f, errors.Join(mistakes...)
 	}
 }
 
@@ -86,8 +88,12 @@ func printKeys(w io.Writer, keys []results.KeySummary) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "FUNCTION\tINPUT\tPLATFORM\tCONDITION\tVALID\tCENSORED\tREJECTED\tRESTORES\tMEDIAN\tSTACK")
 	for _, k := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%v\t%.12s\n", k.Key.Function, k.Key.Input, k.Key.Platform, k.Key.Condition,
-			k.Valid, k.Censored, k.Rejected, k.Restores, k.Median.Duration(), k.Key.Stack)
+		median := "-"
+		if k.Valid > 0 {
+			median = k.Median.Duration().String()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%.12s\n", k.Key.Function, k.Key.Input, k.Key.Platform, k.Key.Condition,
+			k.Valid, k.Censored, k.Rejected, k.Restores, median, k.Key.Stack)
 	}
 	return table.Flush()
 }
@@ -136,17 +142,19 @@ func (a *app) storeMerge() *cobra.Command {
 	c.Flags().BoolVar(&salvage, "salvage", false, "take what is sound from a damaged store, and say what is left behind")
 	c.RunE = func(c *cobra.Command, files []string) error {
 		return a.withStore(c.Context(), func(store *results.Store) error {
-			for _, file := range files {
+			var mistakes []error
+			for _, file := range files { // each is added wholly or not at all
 				tally, lost, err := mergeFile(c.Context(), store, file, salvage)
 				if err != nil {
-					return err
+					mistakes = append(mistakes, err)
+					continue
 				}
 				for _, f := range lost {
 					fmt.Fprintf(a.err, "%s: left behind: %s\n", file, f.What)
 				}
 				fmt.Fprintf(a.err, "%s: %d samples and %d runs added, %d were there\n", file, tally.Added, tally.Runs, tally.Present)
 			}
-			return nil
+			return errors.Join(mistakes...)
 		})
 	}
 	return c
@@ -207,14 +215,16 @@ measured elsewhere. Such a file needs a header of "# name: value" lines with the
 key and the provenance; results/FORMAT.md describes it.`,
 		RunE: func(c *cobra.Command, paths []string) error {
 			return a.withStore(c.Context(), func(store *results.Store) error {
-				for _, path := range paths {
+				var mistakes []error
+				for _, path := range paths { // each is added wholly or not at all
 					tally, err := store.Import(c.Context(), path)
 					if err != nil {
-						return err
+						mistakes = append(mistakes, err)
+						continue
 					}
 					fmt.Fprintf(a.err, "%s: %d samples added, %d were there\n", path, tally.Added, tally.Present)
 				}
-				return nil
+				return errors.Join(mistakes...)
 			})
 		},
 	}
