@@ -17,6 +17,9 @@ func Check(s servicetime.Sample) error {
 	fail := func(format string, values ...any) error {
 		return fmt.Errorf("sample %d of %s: %s", s.N, s.Key, fmt.Sprintf(format, values...))
 	}
+	if s.N > maxNumber {
+		return fail("the number must not exceed %d", maxNumber)
+	}
 	c, err := servicetime.ParseCondition(s.Key.Condition.String())
 	if err != nil {
 		return fail("%v", err)

@@ -2,6 +2,7 @@ package samplefile
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -102,10 +103,14 @@ func setCondition(s *servicetime.Sample, v string) (err error) {
 	return err
 }
 
+// maxNumber is the largest number of a sample: the next one must fit into every
+// format and every platform's int.
+const maxNumber = math.MaxInt32
+
 func setN(s *servicetime.Sample, v string) error {
 	n, err := strconv.ParseInt(v, 10, 32)
 	if err != nil || n < 0 {
-		return fmt.Errorf("%q: want a whole number from 0", v)
+		return fmt.Errorf("%q: want a whole number from 0 to %d", v, maxNumber)
 	}
 	s.N = int(n)
 	return nil

@@ -92,7 +92,9 @@ func (r *parquetReader) match(schema *parquet.Schema) []cell {
 		switch {
 		case c == nil:
 			r.at(0, "unknown column %q", name)
-		case leaf.Node.Type().Kind() != c.node.Type().Kind() || leaf.MaxRepetitionLevel > 0:
+		case leaf.MaxRepetitionLevel > 0:
+			r.at(0, "column %q is a list of %s, want %s", name, leaf.Node.Type(), c.node.Type())
+		case leaf.Node.Type().Kind() != c.node.Type().Kind():
 			r.at(0, "column %q is %s, want %s", name, leaf.Node.Type(), c.node.Type())
 		case c.name == "measured" && secondsIn(leaf.Node) == 0:
 			r.at(0, "column %q must be a timestamp", name)

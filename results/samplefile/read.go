@@ -131,7 +131,7 @@ func headerNames() []string {
 // countOf returns how many samples a file's last line says there are.
 func countOf(line string) (n int, isEnd bool) {
 	_, err := fmt.Sscanf(line, textEnd, &n)
-	return n, err == nil && line == fmt.Sprintf(textEnd, n)
+	return n, err == nil && n >= 0 && line == fmt.Sprintf(textEnd, n)
 }
 
 // end takes the last line off a table, and reports one that does not say how
