@@ -44,9 +44,14 @@ type Erlang struct {
 	Expectation time.Duration
 }
 
-// Quantile inverts the regularized incomplete gamma function.
+// Quantile inverts the regularized incomplete gamma function. A share above 0 but
+// below 2^-53, which no stream draws, counts as 2^-53: the inversion finds no
+// bracket there.
 func (e Erlang) Quantile(u float64) time.Duration {
 	k := float64(e.Phases)
+	if u > 0 {
+		u = max(u, 0x1p-53)
+	}
 	return nanoseconds(float64(e.Expectation) / k * mathext.GammaIncRegInv(k, u))
 }
 
