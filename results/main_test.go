@@ -57,6 +57,10 @@ var helpers = map[string]func([]string) error{
 	"write":   helpWrite,
 	"forever": helpForever,
 	"open":    helpOpen,
+	"replace": helpReplace,
+	"limited": helpLimited,
+	"small":   helpSmall,
+	"nobody":  helpNobody,
 }
 
 // helpWrite stores samples FROM to TO of the test's key in the store PATH, each
