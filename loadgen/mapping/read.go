@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -129,6 +130,15 @@ func (r *objectReader) read(read func(key string, d *json.Decoder) error) {
 	}
 	if _, err := r.decoder.Token(); err != nil {
 		r.fail(r.decoder.InputOffset(), err)
+		return
+	}
+	// Reading on to the end finds what follows, and what is wrong with a
+	// compressed file's checksum.
+	end := r.decoder.InputOffset()
+	if _, err := r.decoder.Token(); err == nil {
+		r.fail(end, errors.New("something follows the JSON object; the file must hold one object and nothing else"))
+	} else if !errors.Is(err, io.EOF) {
+		r.fail(end, err)
 	}
 }
 

@@ -77,10 +77,11 @@ func Problem(err error) string {
 // JSONProblem says in words why decoding a JSON file failed, and what to do.
 func JSONProblem(err error) string {
 	var misplaced *json.UnmarshalTypeError
+	var corrupt flate.CorruptInputError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "ends too early; write or copy it again"
-	case errors.Is(err, gzip.ErrChecksum):
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.As(err, &corrupt):
 		return Problem(err)
 	case errors.As(err, &misplaced):
 		want := "another kind"
