@@ -14,7 +14,7 @@ import (
 )
 
 // seeds are those under which every exact result must be met.
-var seeds = []uint64{1, 2, 3, 4, 5}
+var seeds = []uint64{1, 2, 3}
 
 // simulate runs a scenario given as text.
 func simulate(t *testing.T, text string, settings ...scenario.Setting) *experiment.Result {
@@ -71,30 +71,33 @@ func TestQueueingTheory(t *testing.T) {
 	const rho = .6
 	poisson := "{process: poisson, rate: 0.6/s}"
 	exponential := "{law: exponential, mean: 1s}"
-	for _, c := range []struct {
-		situation string
-		text      string
+	type number struct {
 		metric    string
 		exact     float64
 		halfWidth float64 // largest allowed, relative to exact
+	}
+	for _, c := range []struct {
+		situation string
+		text      string
+		numbers   []number
 	}{
-		{"M/M/1 mean response", station(1, fixed(1), poisson, exponential, "30000s"), "response_mean", 1 / (1 - rho), .02},
-		{"M/M/1 mean waiting", station(1, fixed(1), poisson, exponential, "85000s"), "waiting_mean", rho / (1 - rho), .02},
-		{"M/M/1 p99 of response, which is exponential", station(1, fixed(1), poisson, exponential, "28000s"), "response_p99", math.Log(100) / (1 - rho), .05},
-		{"M/M/1 mean number in system", station(1, fixed(1), poisson, exponential, "50000s"), "in_system", rho / (1 - rho), .02},
-		{"M/M/4 mean waiting by Erlang C", station(4, fixed(4), "{process: poisson, rate: 3/s}", exponential, "65000s"), "waiting_mean", erlangC(4, 3) / (4 - 3), .02},
-		{"M/M/4 p99 of waiting: C·exp(−(k−a)t)", station(4, fixed(4), "{process: poisson, rate: 3/s}", exponential, "35000s"), "waiting_p99", math.Log(erlangC(4, 3)/.01) / (4 - 3), .05},
-		{"M/M/4 of one sandbox with four slots", station(4, fixed(1)+"\n  concurrency: 4", "{process: poisson, rate: 3/s}", exponential, "65000s"), "waiting_mean", erlangC(4, 3) / (4 - 3), .02},
-		{"M/G/1 log-normal by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: lognormal, mean: 1s, cv: 1.5}", "550000s"), "waiting_mean", rho * (1 + 1.5*1.5) / (2 * (1 - rho)), .02},
-		{"M/G/1 Erlang-3 by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: erlang, mean: 1s, phases: 3}", "75000s"), "waiting_mean", rho * (1 + 1./3) / (2 * (1 - rho)), .02},
-		{"M/H2/1 by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: hyperexponential, mean: 1s, cv: 1.5}", "240000s"), "waiting_mean", rho * (1 + 1.5*1.5) / (2 * (1 - rho)), .02},
-		{"M/D/1 mean waiting", station(1, fixed(1), poisson, "{law: deterministic, mean: 1s}", "55000s"), "waiting_mean", rho / (2 * (1 - rho)), .02},
-		{"M/M/1-PS mean response", station(1, fixed(1)+"\n  concurrency: 1000000\n  discipline: processor-sharing", poisson, exponential, "40000s"), "response_mean", 1 / (1 - rho), .02},
-		{"M/G/1-PS is insensitive", station(1, fixed(1)+"\n  concurrency: 1000000\n  discipline: processor-sharing", poisson, "{law: lognormal, mean: 1s, cv: 2}", "150000s"), "response_mean", 1 / (1 - rho), .02},
-		{"Erlang B", station(4, fixed(4)+"\n  queue-limit: 0", "{process: poisson, rate: 3/s}", exponential, "8000s"), "rejected_share", erlangB(4, 3), .02},
-		{"M/M/1/1+5 by the finite birth-death chain", station(1, fixed(1)+"\n  queue-limit: 5", poisson, exponential, "120000s"), "rejected_share", (1 - rho) * math.Pow(rho, 6) / (1 - math.Pow(rho, 7)), .04},
-		{"a random split of a Poisson stream is two M/M/1", station(2, fixed(2)+"\n  load-balancing: random\n  binding: early\n  core-choice: pinned", "{process: poisson, rate: 1.2/s}", exponential, "20000s"), "response_mean", 1 / (1 - rho), .02},
-		{"busy for a quarter of the service time", station(1, fixed(100), "{process: poisson, rate: 2/s}", "{law: exponential, mean: 1s, busy: 25%}", "3000s"), "utilization", .5, .02},
+		{"M/M/1, whose response is exponential", station(1, fixed(1), poisson, exponential, "85000s"), []number{
+			{"response_mean", 1 / (1 - rho), .02}, {"response_p99", math.Log(100) / (1 - rho), .05}, {"waiting_mean", rho / (1 - rho), .02}, {"in_system", rho / (1 - rho), .02},
+		}},
+		{"M/M/4 by Erlang C, whose waiting has the tail C·exp(−(k−a)t)", station(4, fixed(4), "{process: poisson, rate: 3/s}", exponential, "65000s"), []number{
+			{"waiting_mean", erlangC(4, 3) / (4 - 3), .02}, {"waiting_p99", math.Log(erlangC(4, 3)/.01) / (4 - 3), .05},
+		}},
+		{"M/M/4 of one sandbox with four slots", station(4, fixed(1)+"\n  concurrency: 4", "{process: poisson, rate: 3/s}", exponential, "65000s"), []number{{"waiting_mean", erlangC(4, 3) / (4 - 3), .02}}},
+		{"M/G/1 log-normal by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: lognormal, mean: 1s, cv: 1.5}", "550000s"), []number{{"waiting_mean", rho * (1 + 1.5*1.5) / (2 * (1 - rho)), .02}}},
+		{"M/G/1 Erlang-3 by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: erlang, mean: 1s, phases: 3}", "75000s"), []number{{"waiting_mean", rho * (1 + 1./3) / (2 * (1 - rho)), .02}}},
+		{"M/H2/1 by Pollaczek-Khinchine", station(1, fixed(1), poisson, "{law: hyperexponential, mean: 1s, cv: 1.5}", "240000s"), []number{{"waiting_mean", rho * (1 + 1.5*1.5) / (2 * (1 - rho)), .02}}},
+		{"M/D/1 mean waiting", station(1, fixed(1), poisson, "{law: deterministic, mean: 1s}", "55000s"), []number{{"waiting_mean", rho / (2 * (1 - rho)), .02}}},
+		{"M/M/1-PS mean response", station(1, fixed(1)+"\n  concurrency: 1000000\n  discipline: processor-sharing", poisson, exponential, "40000s"), []number{{"response_mean", 1 / (1 - rho), .02}}},
+		{"M/G/1-PS is insensitive", station(1, fixed(1)+"\n  concurrency: 1000000\n  discipline: processor-sharing", poisson, "{law: lognormal, mean: 1s, cv: 2}", "150000s"), []number{{"response_mean", 1 / (1 - rho), .02}}},
+		{"Erlang B", station(4, fixed(4)+"\n  queue-limit: 0", "{process: poisson, rate: 3/s}", exponential, "8000s"), []number{{"rejected_share", erlangB(4, 3), .02}}},
+		{"M/M/1/1+5 by the finite birth-death chain", station(1, fixed(1)+"\n  queue-limit: 5", poisson, exponential, "120000s"), []number{{"rejected_share", (1 - rho) * math.Pow(rho, 6) / (1 - math.Pow(rho, 7)), .04}}},
+		{"a random split of a Poisson stream is two M/M/1", station(2, fixed(2)+"\n  load-balancing: random\n  binding: early\n  core-choice: pinned", "{process: poisson, rate: 1.2/s}", exponential, "20000s"), []number{{"response_mean", 1 / (1 - rho), .02}}},
+		{"busy for a quarter of the service time", station(1, fixed(100), "{process: poisson, rate: 2/s}", "{law: exponential, mean: 1s, busy: 25%}", "3000s"), []number{{"utilization", .5, .02}}},
 	} {
 		t.Run(c.situation, func(t *testing.T) {
 			t.Parallel()
@@ -103,11 +106,13 @@ func TestQueueingTheory(t *testing.T) {
 					break
 				}
 				r := simulate(t, c.text, scenario.Setting{Path: "seed", Value: fmt.Sprint(seed)})
-				m, ok := r.Runs[0].Find(c.metric)
-				require.True(t, ok)
-				require.Equal(t, metrics.StatusOK, m.Estimate.Status, "seed %d: %v", seed, m.Estimate)
-				require.LessOrEqual(t, m.Estimate.HalfWidth(), c.halfWidth*c.exact, "seed %d: %v", seed, m.Estimate)
-				require.LessOrEqual(t, math.Abs(m.Estimate.Est-c.exact), 3*m.Estimate.HalfWidth(), "seed %d: %v, exact %g", seed, m.Estimate, c.exact)
+				for _, n := range c.numbers {
+					m, ok := r.Runs[0].Find(n.metric)
+					require.True(t, ok)
+					require.Equal(t, metrics.StatusOK, m.Estimate.Status, "seed %d: %s %v", seed, n.metric, m.Estimate)
+					require.LessOrEqual(t, m.Estimate.HalfWidth(), n.halfWidth*n.exact, "seed %d: %s %v", seed, n.metric, m.Estimate)
+					require.LessOrEqual(t, math.Abs(m.Estimate.Est-n.exact), 3*m.Estimate.HalfWidth(), "seed %d: %s %v, exact %g", seed, n.metric, m.Estimate, n.exact)
+				}
 			}
 		})
 	}
