@@ -177,6 +177,19 @@ func TestATimelineIsDrawnToScale(t *testing.T) {
 	})
 }
 
+// TestAConstantStaysAConstant, however many means are averaged and left over.
+func TestAConstantStaysAConstant(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{179, 180, 181, 359, 361, 541, 1999} {
+		in := slices.Repeat([]float64{5}, count)
+		in[0] = 0
+		path := paths(drawn(t, timelineOf(1, 0, nil, in), "time")[0], "var(--s1)")[0]
+		for _, p := range path[1:] {
+			require.InDelta(t, path[1].y, p.y, .011, "%d means", count)
+		}
+	}
+}
+
 func TestUtilizationIsTheShareOfTheCores(t *testing.T) {
 	t.Parallel()
 	figures := drawn(t, timelineOf(1, 4, []float64{0, 1, 2, 4, 4}, []float64{0, 0, 0, 8, 8}), "time")
