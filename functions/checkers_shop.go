@@ -127,8 +127,6 @@ func checkCurrencies(_ Runtime, _ *pb.Empty, p *pb.GetSupportedCurrenciesRespons
 	return nil
 }
 
-// checkConvert goes by way of euros with the same roundings as vSwarm's function:
-// numbers are IEEE 754 doubles there too, so amounts agree to the last billionth.
 func checkConvert(_ Runtime, q *pb.CurrencyConversionRequest, p *pb.Money) error {
 	rates, err := rates()
 	if err != nil {
@@ -138,10 +136,16 @@ func checkConvert(_ Runtime, q *pb.CurrencyConversionRequest, p *pb.Money) error
 	if from == 0 || to == 0 {
 		return fmt.Errorf("%s to %s has no right reply", q.GetFrom().GetCurrencyCode(), q.GetToCode())
 	}
-	euros, euroNanos := carry(float64(q.GetFrom().GetUnits())/from, float64(q.GetFrom().GetNanos())/from)
+	return sameMessage(p, convert(q.GetFrom(), q.GetToCode(), from, to))
+}
+
+// convert goes by way of euros with the same roundings as vSwarm's function: numbers
+// are IEEE 754 doubles there too, so amounts agree to the last billionth.
+func convert(amount *pb.Money, code string, from, to float64) *pb.Money {
+	euros, euroNanos := carry(float64(amount.GetUnits())/from, float64(amount.GetNanos())/from)
 	euroNanos = math.Floor(euroNanos + 0.5)
 	units, nanos := carry(euros*to, euroNanos*to)
-	return sameMessage(p, &pb.Money{CurrencyCode: q.GetToCode(), Units: int64(math.Floor(units)), Nanos: int32(math.Floor(nanos))})
+	return &pb.Money{CurrencyCode: code, Units: int64(math.Floor(units)), Nanos: int32(math.Floor(nanos))}
 }
 
 // carry moves fractions of units to billionths and whole units of those to units. The
