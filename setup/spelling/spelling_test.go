@@ -79,3 +79,30 @@ func TestDistanceIsOne(t *testing.T) {
 		require.Contains(t, spelling.Nearest(longer+"-name", []string{a + "-name"}), a+"-name")
 	})
 }
+
+// changes is the distance by its definition: the fewest changes over all ways to
+// end, letter by letter.
+func changes(a, b []rune) int {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) + len(b)
+	}
+	m, n := len(a), len(b)
+	least := min(changes(a[:m-1], b), changes(a, b[:n-1])) + 1
+	if a[m-1] == b[n-1] {
+		return min(least, changes(a[:m-1], b[:n-1]))
+	}
+	least = min(least, changes(a[:m-1], b[:n-1])+1)
+	if m > 1 && n > 1 && a[m-1] == b[n-2] && a[m-2] == b[n-1] {
+		least = min(least, changes(a[:m-2], b[:n-2])+1)
+	}
+	return least
+}
+
+func TestDistanceAgainstItsDefinition(t *testing.T) {
+	t.Parallel()
+	words := rapid.StringOfN(rapid.RuneFrom([]rune("abä")), 0, 6, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := words.Draw(t, "a"), words.Draw(t, "b")
+		require.Equal(t, changes([]rune(a), []rune(b)), spelling.Distance(a, b), "%q, %q", a, b)
+	})
+}
