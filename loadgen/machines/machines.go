@@ -151,6 +151,9 @@ func ReadFailure(path string) (Failure, error) {
 	if err := decoder.Decode(&f); err != nil {
 		return Failure{}, fmt.Errorf("%s: not In-Vitro's failure.json: %w", path, err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Failure{}, fmt.Errorf("%s: not In-Vitro's failure.json: something follows the end", path)
+	}
 	if !f.FailureEnabled {
 		return Failure{}, nil
 	}
