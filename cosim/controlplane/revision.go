@@ -58,6 +58,7 @@ type revision struct {
 	observedAt      des.Time // by another scaler; what it saw then
 	observedArrived int64
 	observedBusy    time.Duration
+	unloaded        bool
 }
 
 // condition is the Active condition of a revision's PodAutoscaler.
@@ -137,6 +138,8 @@ func (r *revision) wake() {
 	}
 	if !r.tickPending {
 		r.tickPending = true
+		// Another scaler sees what has been since the tick that it would have had last.
+		r.observedAt = max(r.observedAt, grid(now, r.tickPhase, r.period())-r.period())
 		r.plane.a.Remind(grid(now, r.tickPhase, r.period()), cluster.Signal{Kind: signalTick, Ref: r.index})
 	}
 	if !r.scrapePending && r.scaler == nil {
@@ -147,8 +150,15 @@ func (r *revision) wake() {
 
 // quiet reports that until the next arrival nothing can change: no requests, no
 // history, and as many pods as are wanted of a revision without load.
-func (r *revision) quiet() bool {
-	return r.inside == 0 && r.terminating == 0 && r.reconcileAt == des.End && r.settled() && r.collector.Silent()
+// The number of pods before the last decision is given.
+func (r *revision) quiet(before int32) bool {
+	if r.inside > 0 || r.terminating > 0 || r.reconcileAt != des.End || !r.settled() {
+		return false
+	}
+	if r.scaler != nil {
+		return r.rests(before)
+	}
+	return r.collector.Silent()
 }
 
 func (r *revision) settled() bool {
@@ -169,10 +179,11 @@ func (r *revision) floor() int32 {
 // tick lets the autoscaler decide.
 func (r *revision) tick() {
 	r.tickPending = false
+	before := r.replicas
 	if r.decide() {
 		r.reconcile()
 	}
-	if r.quiet() {
+	if r.quiet(before) {
 		r.awake = false
 		return
 	}

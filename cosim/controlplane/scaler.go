@@ -18,6 +18,12 @@ type Scaler interface {
 	Desired(v View) int
 }
 
+// Patient is a Scaler that may hold back what it decides.
+type Patient interface {
+	// Waits reports that it would decide otherwise in time, though nothing happens.
+	Waits() bool
+}
+
 // View is what a scaler sees of a revision.
 type View struct {
 	Now         des.Time
@@ -40,8 +46,16 @@ func (r *revision) decideOtherwise(now des.Time) {
 		v.Utilization = float64(busy-r.observedBusy) / elapsed / float64(len(r.ready))
 	}
 	r.observedAt, r.observedArrived, r.observedBusy = now, r.arrived, busy
+	r.unloaded = v.Arrived == 0 && v.Utilization == 0 && v.Queue == 0
 	want := min(r.scaler.Desired(v), math.MaxInt32)
 	r.desired, r.excess = int32(max(want, 0)), int32(min(r.spec.TargetBurstCapacity, 0))
+}
+
+// rests reports that the scaler, which has seen no load and kept the number of pods,
+// will do so until the next arrival.
+func (r *revision) rests(before int32) bool {
+	patient, ok := r.scaler.(Patient)
+	return r.unloaded && r.replicas == before && !(ok && patient.Waits())
 }
 
 func (r *revision) medianQueue() float64 {

@@ -54,11 +54,17 @@ type Autoscaler struct {
 	Period time.Duration `yaml:"period" only:"kind=average-rps|hpa|queue-length|rps" range:"1s.."`
 	// Tolerance is by how large a share load and target may differ before anything changes.
 	Tolerance Share `yaml:"tolerance" only:"kind=average-rps|hpa|queue-length" range:"0%..100%"`
+	// Stabilization is for how long hpa remembers what it would have wanted before it scales down.
+	Stabilization time.Duration `yaml:"stabilization" only:"kind=hpa" default:"5m" range:"0s..1h"`
 }
 
 // Options returns what package scaling wants to know.
 func (a Autoscaler) Options() scaling.Options {
-	return scaling.Options{Period: a.Period, Target: a.Target, Tolerance: float64(a.Tolerance)}
+	o := scaling.Options{Period: a.Period, Target: a.Target, Tolerance: float64(a.Tolerance), Stabilization: a.Stabilization}
+	if a.Kind == "hpa" && a.Stabilization == 0 {
+		o.Stabilization = scaling.None
+	}
+	return o
 }
 
 // KnativeSettings are those of the ConfigMap config-autoscaler, as texts.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/cosim/controlplane/scaling"
 	"microcosm/cosim/scenario"
 )
 
@@ -146,4 +147,17 @@ func TestKnativeNeedsItsFilesAndLeavesNothingToOthers(t *testing.T) {
 	require.ErrorContains(t, err, "goes with controlplane: knative only")
 	_, err = written(t, map[string]string{"s.yaml": strings.Replace(knativeScenario, "controlplane: knative", "controlplane: kubernetes", 1)})
 	require.ErrorContains(t, err, "controlplane")
+}
+
+func TestTheHPARemembersForFiveMinutesUnlessTold(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]time.Duration{"": 5 * time.Minute, ", stabilization: 90s": 90 * time.Second, ", stabilization: 0s": scaling.None} {
+		s, err := scenario.Parse("s.yaml", []byte(strings.Replace(knativeScenario, "{config-map: map.yaml, service: service.yaml, stable-window: 30s, target-burst-capacity: 10}",
+			"{autoscaler: {kind: hpa"+written+"}}", 1)))
+		require.NoError(t, err)
+		require.Equal(t, want, s.Cluster.Knative.Autoscaler.Options().Stabilization, written)
+	}
+	_, err := scenario.Parse("s.yaml", []byte(strings.Replace(knativeScenario, "{config-map: map.yaml, service: service.yaml, stable-window: 30s, target-burst-capacity: 10}",
+		"{autoscaler: {kind: rps, stabilization: 1m}}", 1)))
+	require.ErrorContains(t, err, "stabilization")
 }

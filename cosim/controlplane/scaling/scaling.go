@@ -30,6 +30,9 @@ type Options struct {
 	// Tolerance is by how large a share the ratio of load to target may be off
 	// before anything changes.
 	Tolerance float64
+	// Stabilization is for how long hpa remembers what it would have wanted before it
+	// scales down; None: not at all.
+	Stabilization time.Duration
 	// Max bounds the pods where an autoscaler needs a bound to work; 0: 20.
 	Max int
 	// Step is the share of Max that rps adds or removes at a time.
@@ -100,14 +103,6 @@ func (p proportional) Desired(v controlplane.View) int {
 
 // ceil rounds up what is not whole by more than rounding errors.
 func ceil(x float64) int { return int(math.Ceil(x - 1e-9)) }
-
-// newHPA scales on CPU: half a core busy per pod, every 15 s.
-func newHPA(o Options) controlplane.Scaler {
-	return proportional{
-		period: period(o, 15*time.Second), target: orElse(o.Target, .5), tolerance: orElse(o.Tolerance, .1),
-		load: func(v controlplane.View) float64 { return v.Utilization },
-	}
-}
 
 // newAverageRPS scales on requests per second and pod, every 50 s.
 func newAverageRPS(o Options) controlplane.Scaler {
