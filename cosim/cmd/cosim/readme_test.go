@@ -102,7 +102,7 @@ const quickstart = "cosim/scenario/examples/quickstart.yaml"
 // takes long and would show nothing more: TestReadmeNumbers runs all of the quickstart.
 var lesser = map[string]string{
 	"run " + quickstart:                            "--replications 2 --set fidelity.resamples=5 --set workload.duration=1s",
-	"run cosim/scenario/examples/host.yaml":        "--replications 2",
+	"run cosim/scenario/examples/host.yaml":        "--replications 2 --set fidelity.resamples=5 --set workload.duration=4s",
 	"run cosim/scenario/examples/local.yaml":       "--set execution.samples=2",
 	"sample --functions fibonacci-go,aes-go -n 10": "-n 2",
 }
