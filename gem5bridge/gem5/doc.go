@@ -23,10 +23,12 @@
 // # The conditions
 //
 //   - warm: the calls after the CPI of the function's core has settled: the median of
-//     three calls within 5 % of that of the three before, after 4 to 12 calls.
+//     three calls within 5 % of that of the three before, after 4 to 12 calls, and
+//     up to 5 calls later in some runs than in others: calls repeat from restore to
+//     restore, and only so do the samples stem from different ones.
 //   - lukewarm(k): before every call k calls of other functions of the job's mix, which
-//     are in the warm checkpoint too; from the third such call on, from the second where
-//     k is 4 or more. SettingFunctional lets those of large k run on the functional core,
+//     are in the warm checkpoint too; from the third to fifth such call on, by run.
+//     SettingFunctional lets those of large k run on the functional core,
 //     which warms and displaces caches as they do but trains no predictor, and every
 //     change of core empties the TLBs: such samples have a stack of their own.
 //   - stressor(bytes): before every call a process on the function's core executes half

@@ -87,6 +87,34 @@ func TestStartsShareRuns(t *testing.T) {
 	require.False(t, more)
 }
 
+func TestRunsBeginToCountAtDifferentCalls(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string][]int{
+		"warm":         {4, 5, 6, 7, 8, 9, 4, 5},
+		"flush:l1i":    {4, 5, 6, 7, 8, 9, 4, 5},
+		"lukewarm:1":   {2, 3, 4, 2, 3, 4, 2, 3},
+		"lukewarm:16":  {2, 3, 4, 2, 3, 4, 2, 3},
+		"stressor:512": {2, 3, 4, 2, 3, 4, 2, 3},
+		"flush":        {0, 0, 0, 0, 0, 0, 0, 0}, // nothing is to settle in a machine that is to be new
+		"cold":         {0, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		c := cellOf(t, word, 30)
+		p := &plan{cells: []*cell{c}}
+		for run, least := range want {
+			rule := c.settle(run)
+			require.Equal(t, least, rule.Least, "%s, run %d", word, run)
+			require.GreaterOrEqual(t, rule.Most, rule.Least)
+			step := c.step(5, 7, rule, p, "mix")
+			switch word {
+			case "flush":
+				require.Equal(t, 1, step.Count, "one call is the first after a restore")
+			default:
+				require.Equal(t, rule.Most+5, step.Count, "%s: the guest calls until the last sample counts", word)
+			}
+		}
+	}
+}
+
 func TestOdd(t *testing.T) {
 	t.Parallel()
 	c := cellOf(t, "warm", 30)

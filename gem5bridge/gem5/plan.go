@@ -143,8 +143,9 @@ func (p *plan) group() {
 	}
 }
 
-// step is what the guest does in a run for count samples of the cell.
-func (c *cell) step(count, first int, p *plan, mix string) guest.Step {
+// step is what the guest does in a run for count samples of the cell, which begin
+// to count by the rule.
+func (c *cell) step(count, first int, rule settle, p *plan, mix string) guest.Step {
 	s := guest.Step{Function: c.Function, Input: c.Input, First: first}
 	switch c.Condition.Kind {
 	case servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
@@ -163,7 +164,7 @@ func (c *cell) step(count, first int, p *plan, mix string) guest.Step {
 	default:
 		s.Mode = guest.Warm
 	}
-	s.Count = c.settle().Most + count
+	s.Count = rule.Most + count
 	return s
 }
 
@@ -176,20 +177,22 @@ func targets(names []string) []guest.Target {
 	return all
 }
 
-// settle is the rule by which a cell's calls begin to count.
-func (c *cell) settle() settle {
+// settle is the rule by which a cell's calls begin to count in the run of that
+// number. Calls repeat from restore to restore, as simulations do: what the
+// function's runtime does at its tenth call it does at the tenth after every
+// restore. So runs begin to count at different calls, and a run in the place of
+// one whose sample did not count at another call than that.
+func (c *cell) settle(run int) settle {
 	switch c.Condition.Kind {
 	case servicetime.Flush, servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
 		return settle{Window: 1}
 	case servicetime.Lukewarm, servicetime.Stressor:
 		// What comes in between makes the condition anew before every call; the first
-		// ones still find the machine as a restore leaves it.
-		first := 2
-		if c.Condition.K >= 4 {
-			first = 1
-		}
+		// two still find the machine as a restore leaves it.
+		first := 2 + run%3
 		return settle{Window: 1, Tolerance: 0, Least: first, Most: first}
 	default:
-		return settle{Window: 3, Tolerance: .05, Least: 4, Most: 12}
+		later := run % restores
+		return settle{Window: 3, Tolerance: .05, Least: 4 + later, Most: 12 + later}
 	}
 }

@@ -70,7 +70,7 @@ func (s *session) deliverCalls(t *task, i int, m measurement, calls []call, cost
 			sample.Status = servicetime.Rejected
 			sample.Reason = "the client's share of the instructions is more than 20 % off the cell's median: something else ran"
 		}
-		if m.events.Settled.Cause == events.SettledByCap && c.settle().Tolerance > 0 {
+		if m.events.Settled.Cause == events.SettledByCap && c.settle(0).Tolerance > 0 {
 			sample.Provenance.Note = fmt.Sprintf("CPI had not settled after %d calls", m.events.Settled.Works)
 		}
 		if c.Condition.Kind == servicetime.Lukewarm {

@@ -160,7 +160,9 @@ func (s *session) do(ctx context.Context, t task) error {
 				return err
 			}
 			failures, last = failures+1, err
-		case !outcome.OK():
+		case outcome.OK():
+			other++ // for what did not count
+		default:
 			step := supervisor.Policy{Attempts: attempts}.Next(outcome.Verdict, failures+1)
 			failures, last = failures+1, verdictError(outcome)
 			if step.Stop {
@@ -215,14 +217,15 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	}
 	defer from.Release()
 	seed := gem5bridge.Seed(s.job.Seed, lead.key, first)
+	rule := lead.settle(t.number + t.tries)
 	q := request{
 		what: fmt.Sprintf("%s %s", s.platform.Name, lead.Cell), phase: modeMeasure, items: int64(t.size()),
 		job: &guest.Job{
 			Format: guest.Format, ID: fmt.Sprintf("measure-%d-%d", first, t.tries), Seed: seed, Then: guest.Off,
-			Steps: []guest.Step{lead.step(t.size(), prepared, s.plan, s.job.Mix.Name)},
+			Steps: []guest.Step{lead.step(t.size(), prepared, rule, s.plan, s.job.Mix.Name)},
 		},
 		spec: spec{
-			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: t.size(), Settle: lead.settle(),
+			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: t.size(), Settle: rule,
 			ItemLimit: servicetime.TicksOf(s.job.Deadline),
 		},
 	}
