@@ -21,8 +21,8 @@ import (
 	"microcosm/cosim/experiment"
 )
 
-// many is a scenario of more replications than anybody waits for.
-var many = strings.Replace(strings.Replace(theory, "replications: 2", "replications: 100000", 1), "duration: 100s", "duration: 1000000s", 1)
+// many is a scenario of more replications than anybody waits for, one after another.
+var many = strings.Replace(strings.Replace(theory, "replications: 2", "replications: 100000", 1), "duration: 100s", "duration: 1000000s", 1) + "execution: {slots: 1}\n"
 
 var progressed = regexp.MustCompile(`what=replications done=(\d+) of=100000`)
 
@@ -119,7 +119,7 @@ func TestTermIsHeededAsCtrlCIs(t *testing.T) {
 			}
 		}
 		return c.Process.Signal(syscall.Signal(0)) != nil
-	}, time.Minute, 20*time.Millisecond)
+	}, 5*time.Minute, 20*time.Millisecond)
 	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
 	said, err := io.ReadAll(errs)
 	require.NoError(t, err)
