@@ -278,7 +278,8 @@ func ParseBytes(text string) (int64, error) {
 			continue
 		}
 		x, err := strconv.ParseFloat(digits, 64)
-		if bytes := x * u.size; err == nil && bytes >= 0 && bytes <= 1<<50 && bytes == float64(int64(bytes)) {
+		decimal := !strings.ContainsAny(digits, "_xX")
+		if bytes := x * u.size; decimal && err == nil && bytes >= 0 && bytes <= 1<<50 && bytes == float64(int64(bytes)) {
 			return int64(bytes), nil
 		}
 		break

@@ -292,7 +292,7 @@ func TestAmountsOfDataInEveryUnit(t *testing.T) {
 			require.ErrorContains(t, err, "is no amount of data")
 		}
 	})
-	for _, text := range []string{"NaNB", "InfB", "-0.5B", "1125899906842625B", "B", "KiB", "1 MB", "1e400B", "1Mb"} {
+	for _, text := range []string{"NaNB", "InfB", "-0.5B", "1125899906842625B", "B", "KiB", "1 MB", "1e400B", "1Mb", "1_0kB", "0x1p4B"} {
 		_, err := workflow.ParseBytes(text)
 		require.ErrorContains(t, err, "is no amount of data", text)
 	}
