@@ -90,7 +90,8 @@ const (
 // parseYAML returns the only document of a YAML text. Anchors, aliases, tags and
 // merge keys are refused: what a scenario says must stand where it is read.
 func parseYAML(name, text string) (*node, []Mistake) {
-	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
+	text = strings.TrimPrefix(text, "\ufeff")     // a byte order mark
+	text = strings.ReplaceAll(text, "\r\n", "\n") // the lexer counts lines wrong behind comments otherwise
 	src := newSource(name, text)
 	if len(text) > maxBytes {
 		return nil, []Mistake{src.start().mistake("", fmt.Sprintf("the file has %d bytes: a scenario has at most %d", len(text), maxBytes))}

@@ -75,6 +75,9 @@ func scalarAt(path string) (field, []step, error) {
 		}
 		found, t = fields[i], fields[i].kind
 	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	if t != reflect.TypeFor[Stage]() && !isPolicy(t) && !isScalar(t) {
 		return field{}, nil, fmt.Errorf("%s has keys or items below it: write the path of one value", path)
 	}

@@ -131,6 +131,10 @@ func TestOverrideSetsAllBeforeItChecks(t *testing.T) {
 	require.Equal(t, 8, changed.Cluster.Nodes[0].Cores)
 	require.Equal(t, &scenario.Law{Law: "exponential", Mean: time.Second}, changed.Cluster.ColdStart.Init.Law)
 	require.Equal(t, 2, s.Cluster.Nodes[0].Cores, "the original stays")
+
+	own, err := s.Override(scenario.Setting{Path: "workload.functions[0].keep-alive", Value: "5m"})
+	require.NoError(t, err)
+	require.Equal(t, policy.FixedTime{For: 5 * time.Minute}, own.Workload.Functions[0].KeepAlive.With, "a policy of the function's own is one value too")
 }
 
 func TestOverrideShowsTheSetting(t *testing.T) {

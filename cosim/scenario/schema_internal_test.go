@@ -112,8 +112,16 @@ func conditional(fields []field, f field) *jsonschema.Schema {
 }
 
 const (
-	durationPattern = `^([0-9.]+(d|h|m|s|ms|us|µs|ns))+$`
-	percentPattern  = `^[0-9.]+%$`
+	decimal = `([0-9]+\.?[0-9]*|\.[0-9]+)`
+	amount  = `\+?` + decimal + `([eE][+-]?[0-9]+)?` // above or at 0, as a range would have it
+
+	durationPattern  = `^\+?(` + decimal + `(d|h|m|s|ms|us|µs|μs|ns))+$`
+	percentPattern   = `^\+?` + decimal + `%$`
+	ratePattern      = `^` + amount + `/(s|sec|min|h|d)$`
+	sizePattern      = `^` + amount + `(MiB|GiB|TiB)$`
+	cpuPattern       = `^` + amount + `m?$`
+	bytesPattern     = `^` + amount + `([KMG]iB|[kMG]?B)$`
+	bandwidthPattern = `^` + amount + `([KMG]iB|[kMG]?B)/s$`
 )
 
 func text(pattern string, examples ...any) *jsonschema.Schema {
@@ -142,15 +150,15 @@ func (g generator) value(f field) *jsonschema.Schema {
 	case reflect.TypeFor[time.Duration]():
 		return text(durationPattern, "250us", "10m", "2d")
 	case reflect.TypeFor[Rate]():
-		return text(`^[0-9.eE+-]+/(s|sec|min|h|d)$`, "100/s", "5/min")
+		return text(ratePattern, "100/s", "5/min")
 	case reflect.TypeFor[MiB]():
-		return text(`^[0-9.]+(MiB|GiB|TiB)$`, "200MiB", "16GiB")
+		return text(sizePattern, "200MiB", "16GiB")
 	case reflect.TypeFor[CPU]():
-		return either(text(`^[0-9.]+m?$`, "250m"), &jsonschema.Schema{Type: "number", Minimum: "0"})
+		return either(text(cpuPattern, "250m"), &jsonschema.Schema{Type: "number", Minimum: "0"})
 	case reflect.TypeFor[Bytes]():
-		return text(`^[0-9.]+([KMG]iB|[kMG]?B)$`, "64KiB", "1.5MB")
+		return text(bytesPattern, "64KiB", "1.5MB")
 	case reflect.TypeFor[Bandwidth]():
-		return text(`^[0-9.]+([KMG]iB|[kMG]?B)/s$`, "125MB/s")
+		return text(bandwidthPattern, "125MB/s")
 	case reflect.TypeFor[Share]():
 		return either(text(percentPattern, "40%"), &jsonschema.Schema{Type: "number", Minimum: "0"})
 	case reflect.TypeFor[WarmUp]():

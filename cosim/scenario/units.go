@@ -138,7 +138,7 @@ func parseDuration(text string) (time.Duration, error) {
 	rest, days := text, 0.0
 	if before, after, found := strings.Cut(text, "d"); found {
 		value, ok := parseNumber(before)
-		if !ok {
+		if !ok || strings.ContainsAny(before, "eE") { // 1e3s is none either
 			return 0, wrong
 		}
 		days, rest = value, after
