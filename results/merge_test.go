@@ -78,3 +78,41 @@ func TestMergeRefusesADamagedStore(t *testing.T) {
 	require.Equal(t, path, damaged.Path, "the damaged one is named, not the one it was to go into")
 	require.Empty(t, numbers(t, here))
 }
+
+// TestMergedRunsAreAUnion: runs are known by what identifies them and by their
+// result; who ran them, and when, stays as it was first stored.
+func TestMergedRunsAreAUnion(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	here, there := open(t), open(t)
+	run := func(scenario string, seed uint64, samples, result, host string) results.Run {
+		return results.Run{Name: "n", Scenario: scenario, Seed: seed, Samples: samples, Result: []byte(result), Host: host}
+	}
+	shared := run("a", 1, "x", `{"p99":1}`, "here")
+	_, err := here.PutRun(ctx, shared)
+	require.NoError(t, err)
+	shared.Host = "there"
+	others := []results.Run{
+		shared, run("b", 1, "x", `{"p99":1}`, "there"), run("a", 1<<64-1, "x", `{"p99":1}`, "there"),
+		run("a", 1, "y", `{"p99":1}`, "there"), run("a", 1, "x", `{"p99":1.0}`, "there"), run("a", 1, "", `"ü"`, "there"),
+	}
+	for _, r := range others {
+		_, err := there.PutRun(ctx, r)
+		require.NoError(t, err)
+	}
+	tally, err := here.Merge(ctx, there)
+	require.NoError(t, err)
+	require.Equal(t, results.Tally{Runs: len(others) - 1}, tally)
+	tally, err = here.Merge(ctx, there)
+	require.NoError(t, err)
+	require.Zero(t, tally)
+	list, err := here.Runs(ctx, "")
+	require.NoError(t, err)
+	require.Len(t, list, len(others))
+	require.Equal(t, "here", list[0].Host, "a run is not replaced by its repetition")
+	for i, r := range others[1:] {
+		got, err := here.Run(ctx, list[i+1].ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{r.Scenario, r.Seed, r.Samples, string(r.Result)}, []any{got.Scenario, got.Seed, got.Samples, string(got.Result)})
+	}
+}
