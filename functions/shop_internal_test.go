@@ -132,12 +132,14 @@ func TestASearchFindsWhatContainsTheText(t *testing.T) {
 		return checkSearch(Go, &pb.SearchProductsRequest{Query: query}, &pb.SearchProductsResponse{Results: found})
 	}
 	all := list.GetProducts()
-	mug := all[slices.IndexFunc(all, func(p *pb.Product) bool { return p.GetName() == "Mug" })]
+	named := func(name string) *pb.Product {
+		return all[slices.IndexFunc(all, func(p *pb.Product) bool { return p.GetName() == name })]
+	}
 	require.NoError(t, check("", all...), "everything contains nothing")
 	require.NoError(t, check("no such thing"))
-	require.NoError(t, check("MUG", mug), "in any case of letters")
+	require.NoError(t, check("MUG", named("Mug")), "in any case of letters")
 	require.NoError(t, check(".*"), "a text and no pattern")
-	require.NoError(t, check("("), "as above")
+	require.NoError(t, check("(", named("Bamboo Glass Jar")), "as above: it holds 57 oz (1.7 l)")
 	require.Error(t, check("mug"))
 	require.Error(t, check("mug", all...))
 }
