@@ -83,7 +83,7 @@ func TestItemsSettleAsTheFormatSays(t *testing.T) {
 	}
 	// The rules that are in use.
 	for _, word := range conditions {
-		rule := cellOf(t, word, 5).settle()
+		rule := cellOf(t, word, 5).settle(1)
 		all = append(all, series{rule, []int64{9000, 5000, 2000, 1500, 1200, 1010, 1000, 1000, 1001, 999, 1000, 1000, 1000, 1000}})
 	}
 	var answers []struct {
@@ -160,7 +160,7 @@ func TestTheScriptsReadWhatIsWritten(t *testing.T) {
 		for _, mode := range []string{modeBoot, modePrepare, modeMeasure} {
 			r := runsOn(t, name, map[string]string{"memory.size": "2GiB"})
 			r.image.folder, r.bootLoader = "relative/images", "/boot.arm64"
-			q := request{spec: spec{Mode: mode, CommandLine: r.commandLine(1), Count: 3, Settle: cellOf(t, "warm", 1).settle(), ItemLimit: servicetime.TicksOf(1e9), Limit: 1 << 60}}
+			q := request{spec: spec{Mode: mode, CommandLine: r.commandLine(1), Count: 3, Settle: cellOf(t, "warm", 1).settle(0), ItemLimit: servicetime.TicksOf(1e9), Limit: 1 << 60}}
 			if mode != modeBoot {
 				q.spec.Restore = "/checkpoint"
 				q.job = &guest.Job{Format: guest.Format, ID: "a", Then: guest.Off, Steps: []guest.Step{{Mode: guest.Warm, Function: "aes-go", Count: 1}}}

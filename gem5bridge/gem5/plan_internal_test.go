@@ -125,7 +125,7 @@ func TestEveryStepIsAJobThatTheGuestTakes(t *testing.T) {
 	for _, word := range conditions {
 		for _, count := range []int{1, 5} {
 			c := cellOf(t, word, count)
-			j := guest.Job{Format: guest.Format, ID: "measure-0-0", Seed: 7, Then: guest.Off, Steps: []guest.Step{c.step(count, 20, p, "catalog")}}
+			j := guest.Job{Format: guest.Format, ID: "measure-0-0", Seed: 7, Then: guest.Off, Steps: []guest.Step{c.step(count, 20, c.settle(1), p, "catalog")}}
 			text, err := guest.Marshal(j)
 			require.NoError(t, err, word)
 			back, err := guest.Parse(text)
@@ -139,7 +139,7 @@ func TestEveryStepIsAJobThatTheGuestTakes(t *testing.T) {
 			case "cold", "stage:create", "stage:init":
 				require.Equal(t, count, s.Count)
 			default:
-				require.Equal(t, c.settle().Most+count, s.Count, "%s: enough calls, however late it settles", word)
+				require.Equal(t, c.settle(1).Most+count, s.Count, "%s: enough calls, however late it settles", word)
 			}
 			if c.Condition.Kind == servicetime.Stressor {
 				require.Equal(t, c.Condition.Bytes, s.Code+s.Data)

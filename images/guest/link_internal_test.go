@@ -5,6 +5,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,16 +100,16 @@ func TestBusyTicks(t *testing.T) {
 		want int64
 		err  string
 	}{
-		"user, nice, system, irq, softirq, steal": {"cpu1 1 2 4 1000 1000 8 16 32 1000 1000", 1, 63, ""},
-		"of a kernel without guests":              {"cpu0 1 1 1 9 9 1 1 1", 0, 6, ""},
-		"the sum of all is no core":               {"cpu 9 9 9 9 9 9 9 9 9 9\ncpu0 1 0 0 0 0 0 0 0 0 0", 0, 1, ""},
-		"core 10 is not core 1":                   {"cpu10 9 9 9 9 9 9 9 9 9 9\ncpu1 1 0 0 0 0 0 0 0 0 0", 1, 1, ""},
-		"no such core":                            {"cpu0 1 1 1 9 9 1 1 1 0 0", 1, 0, "/proc/stat does not tell of core 1"},
-		"a line that is cut":                      {"cpu1 1 2 3", 1, 0, "does not tell of core 1"},
-		"no number":                               {"cpu1 1 2 x 4 5 6 7 8 9 10", 1, 0, `/proc/stat: strconv.ParseInt: parsing "x"`},
-		"nothing":                                 {"", 0, 0, "does not tell of core 0"},
+		"user, nice, system, irq, softirq, steal": {"cpu1 1 2 4 1000 1000 8 16 32 1000 1000\n", 1, 63, ""},
+		"of a kernel without guests":              {"cpu0 1 1 1 9 9 1 1 1\n", 0, 6, ""},
+		"the sum of all is no core":               {"cpu 9 9 9 9 9 9 9 9 9 9\ncpu0 1 0 0 0 0 0 0 0 0 0\n", 0, 1, ""},
+		"core 10 is not core 1":                   {"cpu10 9 9 9 9 9 9 9 9 9 9\ncpu1 1 0 0 0 0 0 0 0 0 0\n", 1, 1, ""},
+		"no such core":                            {"cpu0 1 1 1 9 9 1 1 1 0 0\n", 1, 0, "it does not tell of cpu1"},
+		"a line that is cut":                      {"cpu1 1 2 3 4 5 6 7 80 9 10", 1, 0, "it does not tell of cpu1"},
+		"no number":                               {"cpu1 1 2 x 4 5 6 7 8 9 10\n", 1, 0, `strconv.ParseInt: parsing "x"`},
+		"nothing":                                 {"", 0, 0, "it does not tell of cpu0"},
 	} {
-		got, err := busyTicks(c.stat, c.core)
+		got, err := busyTicks([]byte(c.stat), fmt.Appendf(nil, "cpu%d", c.core))
 		if c.err != "" {
 			require.ErrorContains(t, err, c.err, situation)
 			continue
@@ -121,12 +122,12 @@ func TestBusyTicks(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for stat, want := range map[string]int64{"usage_usec 0": 0, "user_usec 3\nusage_usec 7\nsystem_usec 4\n": 7, "usage_usec 7 \r\n": 7} {
-		got, err := usage(stat)
+		got, err := usage([]byte(stat))
 		require.NoError(t, err, "%q", stat)
 		require.Equal(t, want, got, "%q", stat)
 	}
 	for _, stat := range []string{"", "usage_usec", "usage_usec x", "usage_usec 99999999999999999999", "nr_usage_usec 7"} {
-		_, err := usage(stat)
+		_, err := usage([]byte(stat))
 		require.Error(t, err, "%q", stat)
 	}
 }
@@ -134,11 +135,11 @@ func TestUsage(t *testing.T) {
 func TestAMeterWithoutItsControlGroupsIsAnError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := meter{cgroups: dir, proc: dir}.Cores()
+	_, err := newMeter(dir, dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "stat"), []byte("cpu0 1 1 1 1 1 1 1 1\ncpu1 1 1 1 1 1 1 1 1\n"), 0o600))
-	_, err = meter{cgroups: dir, proc: dir}.Cores()
-	require.ErrorContains(t, err, filepath.Join(dir, "agent", "cpu.stat"))
+	for _, path := range []string{"stat", "agent/cpu.stat", "dependencies/cpu.stat", "functions/cpu.stat"} {
+		require.ErrorContains(t, err, filepath.Join(dir, path), "all that is missing is named")
+	}
 }
 
 func TestARootIsReadOnlyOrNot(t *testing.T) {

@@ -143,12 +143,14 @@ func busyTicks(stat, label []byte) (int64, error) {
 
 // usage returns usage_usec of a cpu.stat.
 func usage(stat []byte) (int64, error) {
-	_, text, ok := bytes.Cut(stat, []byte("usage_usec "))
-	if !ok {
-		return 0, errors.New("it tells of no usage_usec")
+	for len(stat) > 0 {
+		var line []byte
+		line, stat, _ = bytes.Cut(stat, []byte{'\n'})
+		if value, ok := bytes.CutPrefix(line, []byte("usage_usec ")); ok {
+			return number(bytes.TrimSpace(value))
+		}
 	}
-	value, _, _ := bytes.Cut(text, []byte{'\n'})
-	return number(value)
+	return 0, errors.New("it tells of no usage_usec")
 }
 
 // number reads a whole number, which makes no garbage where it is one.
