@@ -54,8 +54,10 @@ func (r *revision) decideOtherwise(now des.Time) {
 // rests reports that the scaler, which has seen no load and kept the number of pods,
 // will do so until the next arrival.
 func (r *revision) rests(before int32) bool {
-	patient, ok := r.scaler.(Patient)
-	return r.unloaded && r.replicas == before && !(ok && patient.Waits())
+	if patient, ok := r.scaler.(Patient); ok && patient.Waits() {
+		return false
+	}
+	return r.unloaded && r.replicas == before
 }
 
 func (r *revision) medianQueue() float64 {

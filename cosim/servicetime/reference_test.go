@@ -25,7 +25,7 @@ type reference struct {
 // referenceOf builds the reference of one of a sample's times under a given k½.
 func referenceOf(all []servicetime.Measured, halfDepth float64, of func(servicetime.Sample) float64) reference {
 	var r reference
-	type column struct{ values, sorted []float64 } // by service time
+	type column struct{ sorted []float64 } // by service time
 	var columns []column
 	for _, m := range all {
 		depth, onAxis := m.Condition.Depth(halfDepth)

@@ -31,7 +31,8 @@ func (s *shelf) refuses(scenario string, files map[string]string) (in []string) 
 	for name, text := range files {
 		there, exists := s.files[name]
 		wrote, own := s.own[name]
-		if exists && there != text && !(mine && own && wrote == there) {
+		ours := mine && own && wrote == there
+		if exists && there != text && !ours {
 			in = append(in, name)
 		}
 	}
