@@ -41,9 +41,12 @@ type HybridHistogram struct {
 // maxBins bounds the histogram that each function has.
 const maxBins = 100_000
 
-// Validate reports parameters that contradict each other.
+// Validate reports parameters that contradict each other. One that is out of its
+// own range is for others to report.
 func (p HybridHistogram) Validate() error {
 	switch {
+	case p.Bin < 1:
+		return nil
 	case p.Range < p.Bin:
 		return fmt.Errorf("the range, %v, is shorter than one bin, %v", p.Range, p.Bin)
 	case p.Range/p.Bin >= maxBins:

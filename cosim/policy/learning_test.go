@@ -250,3 +250,12 @@ func TestGreedyDualAgainstASortedList(t *testing.T) {
 		})
 	}
 }
+
+func TestAHistogramWithoutBinsIsNoneOfItsContradictions(t *testing.T) {
+	t.Parallel()
+	for _, bin := range []time.Duration{0, -time.Second} {
+		require.NoError(t, policy.HybridHistogram{Bin: bin, Range: time.Hour, Tail: 1}.Validate(), "out of its range, which the reader says")
+	}
+	require.ErrorContains(t, policy.HybridHistogram{Bin: time.Minute, Range: time.Second, Tail: 1}.Validate(), "shorter than one bin")
+	require.ErrorContains(t, policy.HybridHistogram{Bin: 1, Range: time.Hour, Tail: 1}.Validate(), "take wider ones")
+}

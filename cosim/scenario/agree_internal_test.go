@@ -115,7 +115,7 @@ func TestSchemaAndReaderAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := parsed(t, drawScenario(t).Canonical())
 		root, what := mutated(t, s.origin.root)
-		if root.kind != mappingNode {
+		if root.kind != mappingNode || strings.Contains(what, " factors") { // levels are of the kind of what they set
 			return
 		}
 		changed, mistakes := s.origin.read(root)
@@ -127,7 +127,10 @@ func TestSchemaAndReaderAgree(t *testing.T) {
 			return
 		}
 		for _, m := range mistakes {
-			if visible.MatchString(m.Problem) && !strings.Contains(m.Problem, "goes with cluster.") {
+			// A schema sees neither the other sections, nor that 1e3 is not written as a
+			// whole number, nor what Knative's settings, any text, are to mean.
+			hidden := strings.Contains(m.Problem, "goes with cluster.") || strings.HasSuffix(m.Problem, "not 1e3") || strings.HasPrefix(m.Key, "cluster.knative.")
+			if visible.MatchString(m.Problem) && !hidden {
 				refused++
 				require.NotEmpty(t, wrong, "%s: %s: %s", what, m.Key, m.Problem)
 			}

@@ -84,7 +84,7 @@ func (g *NodeGroup) check(r *reader, p place) {
 	if c := p.child("survival"); c.node != nil && g.Lifetime != nil {
 		r.wrong(c, "contradicts lifetime: remove one of the two")
 	}
-	if c := p.child("stagger"); c.node != nil && p.child("core-schedule").node == nil {
+	if c := p.child("stagger"); c.node != nil && g.CoreSchedule == "" && r.sound(p, "core-schedule") {
 		r.wrong(c, "goes with core-schedule only: remove it")
 	}
 }

@@ -292,7 +292,12 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 	case v.CanFloat():
 		v.SetFloat(rapid.Float64Range(0.5, 0.999).Draw(t, path))
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		v.SetInt(rapid.Int64Range(1000, 1e18).Draw(t, path))
+		_, high, _ := strings.Cut(f.bounds, "..")
+		most, err := time.ParseDuration(high)
+		if err != nil {
+			most = 1e18
+		}
+		v.SetInt(rapid.Int64Range(1000, int64(most)).Draw(t, path))
 	default:
 		_, high, _ := strings.Cut(f.bounds, "..")
 		most, err := strconv.ParseInt(high, 10, 64)
