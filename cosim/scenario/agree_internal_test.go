@@ -104,7 +104,7 @@ func nodeAt(root *node, steps []step) *node {
 
 // visible are the mistakes that a schema sees without a view of the whole.
 var visible = regexp.MustCompile(`^unknown key|^want (a whole number|a number|true or false|keys such as|a list)|^want a (duration|rate|size|share) .*, not a|lacks the unit of|^is empty: |the list is empty|` +
-	` is not known: |^goes with [a-z-]+: .* only; remove it$|^the key is missing: add [a-z-]+: (a|one|true|text)`)
+	` is not known: |^goes with [a-z-]+: .* only; remove it$|^the key is missing: add [a-z-]+: (a|one|true|text)\b`)
 
 // TestSchemaAndReaderAgree on documents that are spoiled in one place: what the
 // reader accepts the schema accepts, and what is wrong with one key by itself both
