@@ -33,7 +33,7 @@ func conditionColours(x crossing) map[string]color.RGBA {
 	var scale []string
 	for _, n := range x.names {
 		most := 0.0
-		for i := range x.runs {
+		for i := range x.result.Runs {
 			if m := x.at[i][n]; m != nil && known(m.Share.Est) {
 				most = max(most, m.Share.Est)
 			}

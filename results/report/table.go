@@ -114,7 +114,7 @@ func runsTable(r *experiment.Result, all bool) table {
 		}
 	}
 	many := len(r.Runs) > sideBySide
-	if brief := intersection(names, briefMetrics); many && !all && len(brief) > 0 {
+	if brief := among(names, briefMetrics); many && !all && len(brief) > 0 {
 		t.caption = "Other metrics than these are told by --all and by the page."
 		names = brief
 	}
@@ -129,9 +129,9 @@ func runsTable(r *experiment.Result, all bool) table {
 	return t
 }
 
-// intersection returns those of names that are wanted.
-func intersection(names, wanted []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(wanted, name) })
+// among returns those of the names that are among others too, in their order.
+func among(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(others, name) })
 }
 
 // turned turns a table with a column per run round, and calls the runs by their
@@ -238,7 +238,6 @@ var (
 // crossing indexes the marginals of all runs by name.
 type crossing struct {
 	result *experiment.Result
-	runs   []experiment.Run
 	names  []string // in the order they are shown
 	total  int      // names before the cut
 	at     []map[string]*experiment.Marginal
@@ -249,7 +248,7 @@ type crossing struct {
 // cross collects the marginals of one kind over all runs, at most limit of them.
 func cross(r *experiment.Result, k kind, limit int) crossing {
 	runs := r.Runs
-	x := crossing{result: r, runs: runs, at: make([]map[string]*experiment.Marginal, len(runs))}
+	x := crossing{result: r, at: make([]map[string]*experiment.Marginal, len(runs))}
 	invocations := map[string]int64{}
 	metric := map[string]bool{}
 	for i := range runs {
@@ -291,17 +290,11 @@ func (x crossing) tables(k kind, wanted []string, share bool) []table {
 	}
 	shown := x.metrics
 	if wanted != nil {
-		shown = nil
-		for _, name := range wanted {
-			if slices.Contains(x.metrics, name) {
-				shown = append(shown, name)
-			}
-		}
-		if shown == nil {
+		if shown = among(wanted, x.metrics); len(shown) == 0 {
 			shown = x.metrics[:min(1, len(x.metrics))]
 		}
 	}
-	if len(x.runs) == 1 {
+	if len(x.result.Runs) == 1 {
 		return []table{x.single(k, shown)}
 	}
 	var tables []table
@@ -337,18 +330,18 @@ func (x crossing) single(k kind, wanted []string) table {
 
 func (x crossing) compared(k kind, metric, caption string, of func(*experiment.Marginal) (experiment.Metric, bool)) table {
 	t := table{corner: k.scope, caption: caption}
-	for i := range x.runs {
-		t.heads = append(t.heads, clean(x.runs[i].Name))
+	for i := range x.result.Runs {
+		t.heads = append(t.heads, clean(x.result.Runs[i].Name))
 	}
 	for _, name := range x.names {
-		t.rows = append(t.rows, metricRow(clean(name), metric, len(x.runs), func(i int) (experiment.Metric, bool) {
+		t.rows = append(t.rows, metricRow(clean(name), metric, len(x.result.Runs), func(i int) (experiment.Metric, bool) {
 			if m := x.at[i][name]; m != nil {
 				return of(m)
 			}
 			return experiment.Metric{}, false
 		}))
 	}
-	if len(x.runs) > max(sideBySide, len(x.names)) {
+	if len(x.result.Runs) > max(sideBySide, len(x.names)) {
 		t.caption += " by " + k.scope
 		return turned(x.result, t)
 	}
