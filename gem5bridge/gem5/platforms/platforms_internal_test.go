@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, isa.X86, p.ISA)
 	require.Equal(t, int64(1<<30), p.MemoryBytes())
 	require.Equal(t, "timing", p.Values()["core.model"])
-	for _, c := range []struct{ name, old, new, want string }{
+	for _, c := range []spoiling{
 		{"missing parameter", "  itlb: {entries: 64}\n", "", "itlb.entries: missing"},
 		{"a parameter that does not apply", "walkcache:", "l3: {size: 1MiB}\n  walkcache:", "l3.size: does not apply"},
 		{"unknown parameter", "walkcache:", "l2.sise: 3\n  walkcache:", "did you mean l2.size?"},
@@ -40,13 +40,19 @@ func TestParse(t *testing.T) {
 		{"no YAML", "isa:", "isa: [", "platform small"},
 		{"says nothing of itself", "about: a test\n", "", "about:"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			require.Contains(t, small, c.old)
-			_, err := parse("small", []byte(strings.Replace(small, c.old, c.new, 1)))
-			require.ErrorContains(t, err, c.want)
-		})
+		t.Run(c.name, c.refused)
 	}
+}
+
+// spoiling is the small platform with one text in the place of another, and what is
+// wrong with it then.
+type spoiling struct{ name, old, new, want string }
+
+func (s spoiling) refused(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, small, s.old)
+	_, err := parse("small", []byte(strings.Replace(small, s.old, s.new, 1)))
+	require.ErrorContains(t, err, s.want)
 }
 
 // FuzzScan checks that whatever is read is written so that it reads the same.
