@@ -32,7 +32,7 @@ func Load() (*Catalog, error) {
 // ErrUnknownFunction, without suggestions.
 func LoadOne(name string) (*Function, error) {
 	file := path.Join(name, fileName)
-	if _, err := fs.Stat(own, file); err != nil || name == "" {
+	if _, err := fs.Stat(own, file); err != nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownFunction, name)
 	}
 	return readFile(own, file)
