@@ -31,22 +31,23 @@ const (
 // ErrHeld says that somebody else holds the lock.
 var ErrHeld = errors.New("held by another process")
 
-// door opens what is locked and tries to lock it.
+// door opens what is locked, tries to lock it and unlocks it.
 type door struct {
 	open func(path string) (*os.File, error)
 	try  func(file *os.File) error
+	free func(file *os.File) error
 }
 
 // Take waits for the lock of path, an existing folder or a file, which is made
 // where it is missing, and returns the function that lets go. Its error wraps
 // that of ctx if ctx ends first.
 func Take(ctx context.Context, path string) (release func() error, err error) {
-	return door{open, try}.take(ctx, path)
+	return door{open, try, free}.take(ctx, path)
 }
 
 // Try is Take that does not wait: its error wraps ErrHeld if somebody holds the
 // lock.
-func Try(path string) (release func() error, err error) { return door{open, try}.enter(path) }
+func Try(path string) (release func() error, err error) { return door{open, try, free}.enter(path) }
 
 // TakePart waits for the lock of one part of the file at path, which is made
 // where it is missing. Parts are told apart by their names and are independent of
@@ -75,7 +76,7 @@ func (d door) take(ctx context.Context, path string) (release func() error, err 
 	for {
 		err := d.try(file)
 		if err == nil {
-			return file.Close, nil
+			return d.release(file), nil
 		}
 		if !errors.Is(err, ErrHeld) {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
@@ -95,11 +96,18 @@ func (d door) enter(path string) (release func() error, err error) {
 	file, err := d.open(path)
 	if err == nil {
 		if err = d.try(file); err == nil {
-			return file.Close, nil
+			return d.release(file), nil
 		}
 		err = errors.Join(err, file.Close())
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// release unlocks before it closes: a process that is being started beside us has
+// a copy of the open file until it runs its program, and a lock that only its
+// last copy's closing ends would be held for so long.
+func (d door) release(file *os.File) func() error {
+	return func() error { return errors.Join(d.free(file), file.Close()) }
 }
 
 // open opens path for its lock alone. A folder cannot be opened with O_CREATE,
@@ -113,15 +121,11 @@ func open(path string) (*os.File, error) {
 }
 
 func try(file *os.File) error {
-	for {
-		switch err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
-		case unix.EINTR:
-		case unix.EWOULDBLOCK:
-			return ErrHeld
-		default:
-			return err
-		}
-	}
+	return held(func() error { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+}
+
+func free(file *os.File) error {
+	return held(func() error { return unix.Flock(int(file.Fd()), unix.LOCK_UN) })
 }
 
 // partOf is the door to one byte of a file, which need not be there: an open file
@@ -132,19 +136,27 @@ func partOf(name string, kind int16) door {
 	// Two names never meet in practice, and if they did they would only wait for
 	// each other.
 	offset := int64(binary.BigEndian.Uint64(sum[:8]) >> 2)
+	set := func(file *os.File, kind int16) error {
+		lock := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: offset, Len: 1}
+		return held(func() error { return unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &lock) })
+	}
 	return door{
 		open: func(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) },
-		try: func(file *os.File) error {
-			lock := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: offset, Len: 1}
-			for {
-				switch err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &lock); err {
-				case unix.EINTR:
-				case unix.EAGAIN, unix.EACCES:
-					return ErrHeld
-				default:
-					return err
-				}
-			}
-		},
+		try:  func(file *os.File) error { return set(file, kind) },
+		free: func(file *os.File) error { return set(file, unix.F_UNLCK) },
+	}
+}
+
+// held makes a system call until no signal interrupts it; its error is ErrHeld if
+// the lock was not to be had.
+func held(call func() error) error {
+	for {
+		switch err := call(); err {
+		case unix.EINTR:
+		case unix.EAGAIN, unix.EACCES:
+			return ErrHeld
+		default:
+			return err
+		}
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"microcosm/setup/filelock"
 )
@@ -118,6 +120,46 @@ func TestALockEndsWithItsKilledHolder(t *testing.T) {
 	release, err := filelock.Take(t.Context(), path)
 	require.NoError(t, err)
 	require.NoError(t, release())
+}
+
+// TestLettingGoDoesNotWaitForCopies leaves a copy of every open file behind, as a
+// child has between fork and exec.
+func TestLettingGoDoesNotWaitForCopies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	for situation, take := range map[string]func() (func() error, error){
+		"whole": func() (func() error, error) { return filelock.Try(path) },
+		"part":  func() (func() error, error) { return filelock.TryPart(path, "one") },
+	} {
+		release, err := take()
+		require.NoError(t, err, situation)
+		copied := copies(t, path)
+		require.NotEmpty(t, copied, situation)
+		require.NoError(t, release(), situation)
+		release, err = take()
+		require.NoError(t, err, situation)
+		require.NoError(t, release(), situation)
+		for _, fd := range copied {
+			require.NoError(t, unix.Close(fd))
+		}
+	}
+}
+
+// copies duplicates this process's descriptors of the file at path.
+func copies(t *testing.T, path string) (copied []int) {
+	const folder = "/proc/self/fd"
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if target, err := os.Readlink(filepath.Join(folder, entry.Name())); err != nil || target != path {
+			continue
+		}
+		fd, err := strconv.Atoi(entry.Name())
+		require.NoError(t, err)
+		fd, err = unix.Dup(fd)
+		require.NoError(t, err)
+		copied = append(copied, fd)
+	}
+	return copied
 }
 
 func TestWhatCannotBeOpened(t *testing.T) {
