@@ -77,6 +77,34 @@ func TestAnAlteredRunIsNeitherServedNorMerged(t *testing.T) {
 	require.Empty(t, list)
 }
 
+// TestARunUnderAnotherNameIsNotServed: whatever a row says of a run is covered.
+func TestARunUnderAnotherNameIsNotServed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for _, change := range []string{"name = 'another'", "seed = seed + 1", "host = ''", "elapsed = 1", "finished = finished - 86400"} {
+		path := filepath.Join(t.TempDir(), "store.db")
+		s := openAt(t, path, results.Options{})
+		id, err := s.PutRun(ctx, results.Run{Name: "quickstart", Scenario: "s", Seed: 1<<63 + 5, Host: "node-1", Result: []byte(`{"p99": 1}`), Elapsed: time.Second})
+		require.NoError(t, err)
+		query(t, path, "UPDATE runs SET "+change)
+		var damaged *results.CorruptError
+		_, err = s.Run(ctx, id)
+		require.ErrorAs(t, err, &damaged, change)
+		require.ErrorContains(t, err, "what the store says of run 1 does not match its digest")
+		_, err = s.Runs(ctx, "")
+		require.ErrorAs(t, err, &damaged, change)
+		into := open(t)
+		_, err = into.Merge(ctx, s)
+		require.ErrorAs(t, err, &damaged, change)
+		_, lost, err := into.Salvage(ctx, s)
+		require.NoError(t, err)
+		require.Len(t, lost, 1, change)
+		list, err := into.Runs(ctx, "")
+		require.NoError(t, err)
+		require.Empty(t, list)
+	}
+}
+
 func TestPutRunRefuses(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -136,15 +136,17 @@ func (v *verifier) samples(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (v *verifier) runs(ctx context.Context, tx *sql.Tx) error {
-	return each(ctx, tx, "SELECT id, result, digest FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
-		var id int64
-		var result []byte
-		var digest string
-		err := r.Scan(&id, &result, &digest)
-		if err == nil && hexDigest(result) != digest {
-			v.damage("the result of run %d does not match its digest", id)
+	return each(ctx, tx, runColumns+"result FROM runs ORDER BY id", nil, func(r *sql.Rows) error {
+		run, err := scanRun(r)
+		if err != nil {
+			return err
 		}
-		return err
+		for _, wrong := range []error{run.checkResult(), run.checkRecord()} {
+			if wrong != nil {
+				v.damage("%v", wrong)
+			}
+		}
+		return nil
 	})
 }
 
