@@ -147,24 +147,33 @@ func requireWalk(t *testing.T, d gem5bridge.Description, one servicetime.Sample)
 }
 
 // TestAFlushCosts measures a function in Python, whose large footprint a flush
-// evicts: warm and flush differ by far more than the noise.
+// evicts: every flushed call costs more CPU time than the fastest warm ones. Whatever
+// else runs on the machine makes calls slower only, so that the fastest tell; where
+// it slows too many of them, they are measured again. If a flush cost nothing, the ten
+// fastest of forty calls would all be warm once in 4 500 rounds.
 func TestAFlushCosts(t *testing.T) {
 	needsPython(t)
 	s := bridgetest.Connect(t, bridgetest.Plugin("host"))
-	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Seed: 5, Deadline: 10 * time.Second}
-	job.Cells = bridgetest.Cells(t, "aes-python", 20, "warm", "flush")
-	by, err := bridgetest.Sample(t, s, job)
-	require.NoError(t, err)
-	cpu := map[servicetime.Kind][]int64{}
-	for _, one := range by[servicetime.Valid] {
-		cpu[one.Key.Condition.Kind] = append(cpu[one.Key.Condition.Kind], one.Counters[host.CounterCPU])
+	job := gem5bridge.Job{Setup: gem5bridge.Setup{Functions: installed}, Deadline: 10 * time.Second}
+	const fastest, rounds = 10, 4
+	for job.Seed = range uint64(rounds) {
+		job.Cells = bridgetest.Cells(t, "aes-python", 20, "warm", "flush")
+		by, err := bridgetest.Sample(t, s, job)
+		require.NoError(t, err)
+		cpu := map[servicetime.Kind][]int64{}
+		for _, one := range by[servicetime.Valid] {
+			cpu[one.Key.Condition.Kind] = append(cpu[one.Key.Condition.Kind], one.Counters[host.CounterCPU])
+		}
+		for _, times := range cpu {
+			slices.Sort(times)
+			require.Len(t, times, 20)
+		}
+		t.Logf("CPU time in ns: warm %v, flush %v", cpu[servicetime.Warm], cpu[servicetime.Flush])
+		if cpu[servicetime.Flush][0] > cpu[servicetime.Warm][fastest-1] {
+			return
+		}
 	}
-	for _, times := range cpu {
-		slices.Sort(times)
-		require.Len(t, times, 20)
-	}
-	t.Logf("median CPU time: warm %d ns, flush %d ns", cpu[servicetime.Warm][10], cpu[servicetime.Flush][10])
-	require.Greater(t, cpu[servicetime.Flush][10], cpu[servicetime.Warm][10])
+	t.Fatalf("in none of %d rounds is every flushed call slower than the %d fastest warm ones", rounds, fastest)
 }
 
 // TestFunctionsStayOnTheirCore looks at the functions while they are measured.
