@@ -166,10 +166,9 @@ func (g generator) value(f field) *jsonschema.Schema {
 	case reflect.TypeFor[Stage]():
 		return either(&jsonschema.Schema{Const: "measured"}, text(durationPattern, "250ms"), g.structure(reflect.TypeFor[Law]()))
 	case reflect.TypeFor[Levels]():
-		one := either(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
-		return list(one)
+		return either(append([]*jsonschema.Schema{list(either(scalars()...))}, scalars()...)...)
 	case reflect.TypeFor[Text]():
-		return either(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
+		return either(scalars()...)
 	case reflect.TypeFor[[]string]():
 		return either(list(&jsonschema.Schema{Type: "string"}), &jsonschema.Schema{Type: "string"})
 	}
@@ -205,6 +204,11 @@ func (g generator) policy(t reflect.Type) *jsonschema.Schema {
 		choices = append(choices, s)
 	}
 	return either(choices...)
+}
+
+// scalars are the schemas of one word or number.
+func scalars() []*jsonschema.Schema {
+	return []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}
 }
 
 func list(items *jsonschema.Schema) *jsonschema.Schema {
