@@ -113,6 +113,29 @@ func TestMistakesInJSON(t *testing.T) {
 	require.Contains(t, errs, "bad.yaml:3:", "people read them all the same")
 }
 
+// TestMistakesOfTwoScenariosInJSON: a comparison tells what is wrong with both.
+func TestMistakesOfTwoScenariosInJSON(t *testing.T) {
+	workplace(t, map[string]string{"bad.yaml": wrongScenario, "worse.yaml": "workload: {}\n", "good.yaml": theory})
+	for line, want := range map[string]map[string]int{
+		"compare bad.yaml worse.yaml --json":            {"bad.yaml": 2, "worse.yaml": 3},
+		"compare worse.yaml bad.yaml --margin 2 --json": {"bad.yaml": 2, "worse.yaml": 3},
+		"compare good.yaml bad.yaml --json":             {"bad.yaml": 2},
+	} {
+		out, _ := cosim(t, exitUsage, strings.Fields(line)...)
+		var got struct {
+			Mistakes []struct {
+				File string `json:"file"`
+			} `json:"mistakes"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(out), &got), out)
+		files := map[string]int{}
+		for _, m := range got.Mistakes {
+			files[m.File]++
+		}
+		require.Equal(t, want, files, line)
+	}
+}
+
 // TestAScenarioThatNothingAnswersNamesTheCommand, and writes no report.
 func TestAScenarioThatNothingAnswersNamesTheCommand(t *testing.T) {
 	workplace(t, map[string]string{"board.yaml": onBoard})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -62,16 +63,16 @@ func run(args []string, in io.Reader, out, err io.Writer) int {
 }
 
 func (a *app) exit(ctx context.Context, err error) int {
-	var mistakes *scenario.Mistakes
 	var misuse usageError
+	mistakes := mistakesIn(err)
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &mistakes):
+	case mistakes != nil:
 		if a.json {
 			_ = printJSON(a.out, mistakes) // the exit code says it all the same
 		}
-		fmt.Fprintln(a.err, err) // of two scenarios both
+		fmt.Fprintln(a.err, err)
 		return exitUsage
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.err, "cosim: interrupted:", err)
@@ -83,6 +84,29 @@ func (a *app) exit(ctx context.Context, err error) int {
 		fmt.Fprintln(a.err, "cosim:", err)
 		return exitFailed
 	}
+}
+
+// mistakesIn returns the mistakes of all scenarios that an error tells of, such as
+// the two of a comparison; nil if there are none.
+func mistakesIn(err error) *scenario.Mistakes {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var all *scenario.Mistakes
+		for _, one := range several.Unwrap() {
+			if of := mistakesIn(one); all == nil {
+				all = of
+			} else if of != nil {
+				all = &scenario.Mistakes{List: slices.Concat(all.List, of.List)}
+			}
+		}
+		return all
+	}
+	if mistakes, ok := err.(*scenario.Mistakes); ok {
+		return mistakes
+	}
+	if err = errors.Unwrap(err); err != nil {
+		return mistakesIn(err)
+	}
+	return nil
 }
 
 func (a *app) command() *cobra.Command {

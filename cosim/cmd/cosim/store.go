@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"microcosm/cosim/servicetime"
 	"microcosm/results"
+	"microcosm/results/recorded"
 )
 
 func (a *app) storeCommand() *cobra.Command {
@@ -235,6 +237,9 @@ func (a *app) storeGC() *cobra.Command {
 	c := &cobra.Command{
 		Use: "gc", Short: "Remove samples of stacks that are no longer wanted, and the space they took", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := droppable(policy.DropCollections); err != nil {
+				return err
+			}
 			return a.withStore(c.Context(), func(store *results.Store) error {
 				collected, err := store.GC(c.Context(), policy)
 				if err != nil {
@@ -258,6 +263,15 @@ func (a *app) storeGC() *cobra.Command {
 	flags.StringSliceVar(&policy.DropCollections, "drop-collection", nil, "remove these collections with their samples")
 	flags.BoolVar(&policy.DryRun, "dry-run", false, "only say what would be removed")
 	return c
+}
+
+// droppable refuses to drop what the next command would put back.
+func droppable(collections []string) error {
+	shipped, err := recorded.Label()
+	if err == nil && shipped != "" && slices.Contains(collections, recorded.Collection) {
+		err = usage("--drop-collection %s: these samples are part of the program, which puts them back whenever it opens a store; --own leaves them out of a list or an export, fidelity.stack: local out of a run", recorded.Collection)
+	}
+	return err
 }
 
 // listed returns a list that JSON shows as one even if it is empty.
