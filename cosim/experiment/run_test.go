@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"microcosm/cosim/experiment"
+	"microcosm/cosim/metrics"
 	"microcosm/cosim/scenario"
 )
 
@@ -119,6 +120,26 @@ func TestInterruptedRunKeepsCompleteReplications(t *testing.T) {
 		whole := simulateWith(t, fmt.Sprintf(design, c.complete), experiment.Options{})
 		r.Scenario, r.Notes = whole.Scenario, whole.Notes
 		require.Equal(t, bytesOf(t, whole), bytesOf(t, r), "%s: as if only these had been asked for", situation)
+	}
+}
+
+// TestARunInterruptedAfterItsFirstReplicationIsKept: with the mean's interval from
+// the run itself, and quantiles without one.
+func TestARunInterruptedAfterItsFirstReplicationIsKept(t *testing.T) {
+	t.Parallel()
+	text := station(1, fixed(1), "{process: poisson, rate: 0.5/s}", "{law: exponential, mean: 1s}", "100000s")
+	r, err := interruptAt(t, text, 1, 1)
+	var interrupted *experiment.InterruptedError
+	require.ErrorAs(t, err, &interrupted)
+	require.Equal(t, 1, interrupted.Done)
+	alone := simulate(t, text, scenario.Setting{Path: "fidelity.replications", Value: "1"})
+	kept := metricOf(t, &r.Runs[0], "response_mean").Estimate
+	require.Equal(t, metricOf(t, &alone.Runs[0], "response_mean").Estimate, kept)
+	require.Equal(t, metrics.MethodBatchMeans, kept.Method)
+	for _, q := range []string{"response_p50", "response_p99"} {
+		e := metricOf(t, &r.Runs[0], q).Estimate
+		require.Equal(t, metrics.StatusNotEstimable, e.Status, q)
+		require.InEpsilon(t, metricOf(t, &alone.Runs[0], q).Estimate.Est, e.Est, .05, q)
 	}
 }
 

@@ -24,8 +24,10 @@ func (o outcomes) each(value func(*cluster.Outcome) float64) []float64 {
 // summarize turns the replications of one run into estimates. Without an
 // interval by replications (there is one only) the response times of a steady
 // state get theirs from the run itself: the mean by batch means, the quantiles by
-// sectioning, both after the warm-up that MSER-5 finds. A trace has no steady
-// state: its intervals come from replications or not at all.
+// sectioning, both after the warm-up that MSER-5 finds. Sections are kept where one
+// replication was asked for, not where a run of more was interrupted after the
+// first. A trace has no steady state: its intervals come from replications or not
+// at all.
 func summarize(o outcomes, level float64, unstable string, terminating bool) Run {
 	r := Run{Unstable: unstable}
 	for _, one := range o {
@@ -40,6 +42,9 @@ func summarize(o outcomes, level float64, unstable string, terminating bool) Run
 		warmUp, _ := o[0].Series.WarmUp()
 		r.Metrics[0].Estimate = o[0].Series.EstimateMean(level)
 		for i, q := range quantiles {
+			if o[0].Sections == nil {
+				break
+			}
 			r.Metrics[1+i].Estimate = o[0].Sections.EstimateQuantile(q.p, level, warmUp)
 		}
 	}
