@@ -28,6 +28,7 @@ const (
 	LossInvalid  Loss = iota
 	LossNode          // its node went away
 	LossRejected      // it found every queue full
+	LossMemory        // its sandbox was ended for the memory that it or others used
 )
 
 // Retry decides whether a request whose attempt was lost is tried again.
@@ -91,6 +92,9 @@ func (m *Model) hedge(id int32) {
 	inv.arrived, inv.base, inv.luck = first.arrived, first.base, f.hedgeLuck.Float64()
 	inv.twin, inv.attempt, inv.tag = id+1, first.attempt, first.tag
 	m.invocations.at(id).twin = second + 1
+	if f.appetite != nil {
+		m.meal(second).appetite = m.meal(id).appetite // it is the same call
+	}
 	m.recorder.hedged(f)
 	m.bind(s, second)
 }
@@ -149,8 +153,24 @@ func (m *Model) cancel(id int32) {
 		m.invocations.put(id)
 		return
 	}
-	n := s.node
-	switch at {
+	m.unqueue(s, id)
+	if at == phaseOnCore {
+		m.yield(s.node, id)
+	}
+	if s.function.appetite != nil {
+		m.giveBack(s, id)
+	}
+	m.invocations.put(id)
+	if at != phaseSandboxQueue {
+		m.freeSlot(s, inv.route)
+	}
+}
+
+// unqueue takes an attempt out of the queue in which it waits at its sandbox or node,
+// if it does.
+func (m *Model) unqueue(s *Sandbox, id int32) {
+	inv, n := m.invocations.at(id), s.node
+	switch inv.phase {
 	case phaseSandboxQueue:
 		s.queue.remove(inv.ticket)
 		n.load--
@@ -158,12 +178,6 @@ func (m *Model) cancel(id int32) {
 		n.queue.remove(inv.ticket)
 	case phaseCoreQueue:
 		n.cores[s.pinned].waiting.remove(inv.ticket)
-	case phaseOnCore:
-		m.yield(n, id)
-	}
-	m.invocations.put(id)
-	if at != phaseSandboxQueue {
-		m.freeSlot(s, inv.route)
 	}
 }
 

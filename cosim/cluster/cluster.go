@@ -25,6 +25,12 @@
 //     not known from outside.
 //  5. Sandboxes that exist before the first arrival have had their first call,
 //     on another core: their next condition is flush.
+//  6. An invocation takes all its memory with the slot of its sandbox and keeps it to
+//     its end. The kernel's page cache, swap and the kubelet's own eviction are not
+//     modelled, and no sandbox is guaranteed: each is burstable or best effort.
+//  7. A sandbox that was ended for its memory is another one afterwards, and its
+//     function gets it back after 10 s. The kubelet starts the container anew in
+//     place: at once, then after 10 s, 20 s, and so on.
 package cluster
 
 import (
@@ -54,9 +60,12 @@ const (
 	eventNodeEnd
 	eventNodeRepair
 	eventNodeCores
-	eventLaunch  // the orchestrator's own
-	eventFlow    // a flow begins
-	eventRelease // an invocation of a flow arrives
+	eventLaunch        // the orchestrator's own
+	eventFlow          // a flow begins
+	eventRelease       // an invocation of a flow arrives
+	eventSandboxMemory // a sandbox uses more than it may
+	eventNodeMemory    // the sandboxes of a node use more than it has
+	eventRestart       // a sandbox that was ended for its memory may be replaced
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -76,6 +85,7 @@ type Model struct {
 	sandboxes   []*Sandbox // by id; nil where removed
 	freeIDs     []int32
 	invocations pool
+	meals       []meal // of the invocations, where memory is followed
 	random      randomStreams
 	recorder    recorder
 	unplaced    fifo[int32] // functions whose new sandboxes found no memory, one entry each
@@ -111,6 +121,7 @@ func New(config Config) (*Model, error) {
 		m.evicts = m.evicts || created.keeper.evictor != nil
 		m.functions = append(m.functions, created)
 	}
+	m.followMemory()
 	m.recorder.init(m)
 	if config.NewControlPlane != nil {
 		m.control = config.NewControlPlane()
@@ -135,7 +146,7 @@ func (m *Model) Run() (*Outcome, error) {
 	last := m.config.Horizon.Add(m.config.Drain)
 	for m.failure == nil {
 		next := m.events.Peek()
-		if next > last || next > m.config.Horizon && m.recorder.system.value == 0 && m.flows.onWay == 0 {
+		if next > last || next > max(m.config.Horizon, m.events.Now()) && m.recorder.system.value == 0 && m.flows.onWay == 0 {
 			break // what is left are the ends of idle sandboxes
 		}
 		e, _ := m.events.Pop()
@@ -217,6 +228,14 @@ func (m *Model) handle(e event) {
 		m.beginFlow()
 	case eventRelease:
 		m.deliver(e.ref)
+	case eventSandboxMemory:
+		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
+			m.overLimit(s)
+		}
+	case eventNodeMemory:
+		m.overMemory(m.nodes[e.ref])
+	case eventRestart:
+		m.scale(m.functions[e.ref])
 	default:
 		m.change(e.kind, m.nodes[e.ref], e.tag)
 	}
@@ -245,6 +264,9 @@ func (m *Model) enter(f *Function, base time.Duration, tag int32) {
 	inv.renew(f)
 	inv.arrived, inv.luck = m.events.Now(), f.luck.Float64()
 	inv.base, inv.tag, inv.attempt = base, tag, 1
+	if f.appetite != nil {
+		m.meal(id).appetite = f.appetite.Float64()
+	}
 	m.greet(f)
 	f.inSystem++
 	m.recorder.arrived(m, f)
@@ -330,6 +352,9 @@ func (m *Model) serve(s *Sandbox, id int32) {
 	f.inService++
 	if s.inService == f.config.Concurrency {
 		f.free.remove(s)
+	}
+	if f.memory != nil {
+		m.feed(s, id)
 	}
 	m.enterNode(s.node, id)
 }
@@ -435,6 +460,9 @@ func (m *Model) complete(id int32) {
 	route := inv.route
 	if inv.tag != 0 {
 		m.endOfStep(inv, true)
+	}
+	if f.appetite != nil {
+		m.giveBack(s, id)
 	}
 	m.invocations.put(id)
 	f.inSystem--

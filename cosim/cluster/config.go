@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -133,6 +134,7 @@ type NodeConfig struct {
 	Name      string
 	Cores     int
 	MemoryMiB int // 0: without a limit
+	PlaceMiB  int // memory that is given out to sandboxes; 0: all of it. More overcommits it
 	Platform  string
 	Reliability
 }
@@ -163,7 +165,11 @@ type FunctionConfig struct {
 	// sandbox's first is drawn from it, whatever the core did in between.
 	Conditions  *Census
 	Concurrency int // invocations that one sandbox serves at a time, >= 1
-	MemoryMiB   int // of one sandbox
+	MemoryMiB   int // of one sandbox, at most; 0: without a limit
+	RequestMiB  int // of it, that the sandbox is promised; 0: all
+	// Memory is how much of it sandboxes use. Where no function has one, nobody
+	// follows the use of memory.
+	Memory *MemoryUse
 	// QueueLimit bounds the queue in front of the function (late binding) or
 	// of each sandbox (early binding); Unlimited or >= 0. An invocation that
 	// finds the queue full is rejected.
@@ -190,10 +196,13 @@ func (c *Config) Check() error {
 		if n.MemoryMiB < 0 {
 			wrong("node %s: memory must not be negative", n.Name)
 		}
+		if n.PlaceMiB < 0 || n.PlaceMiB > 0 && n.MemoryMiB == 0 {
+			wrong("node %s: of its %d MiB it cannot give out %d", n.Name, n.MemoryMiB, n.PlaceMiB)
+		}
 		if n.MemoryMiB == 0 {
 			largest = 1 << 62
 		}
-		largest = max(largest, n.MemoryMiB)
+		largest = max(largest, cmp.Or(n.PlaceMiB, n.MemoryMiB))
 	}
 	named := map[string]bool{}
 	for _, f := range c.Functions {
@@ -254,6 +263,12 @@ func (f *FunctionConfig) check(nodes []NodeConfig, largest int) (mistakes []erro
 	}
 	if f.MemoryMiB < 0 || f.MemoryMiB > largest {
 		wrong("a sandbox of %d MiB fits on no node", f.MemoryMiB)
+	}
+	if f.RequestMiB < 0 || f.MemoryMiB > 0 && f.RequestMiB > f.MemoryMiB {
+		wrong("a sandbox of %d MiB cannot request %d MiB", f.MemoryMiB, f.RequestMiB)
+	}
+	if use := f.Memory; use != nil && (use.IdleMiB < 0 || f.MemoryMiB > 0 && use.IdleMiB > f.MemoryMiB) {
+		wrong("a sandbox of %d MiB cannot use %d MiB when it is idle", f.MemoryMiB, use.IdleMiB)
 	}
 	if f.QueueLimit < Unlimited {
 		wrong("queue limit must be unlimited or at least 0, not %d", f.QueueLimit)

@@ -22,8 +22,18 @@ type ControlPlane interface {
 	Placed(s *Sandbox)
 	// Ready is called when a sandbox can serve.
 	Ready(s *Sandbox)
+	// Lost is called when sandboxes are gone at once with what was in them: nothing can
+	// be sent there any more. They may be replaced after the given time.
+	Lost(gone []Lost, replace time.Duration)
 	// Handle is called for a signal at its instant.
 	Handle(s Signal)
+}
+
+// Lost is a sandbox that is gone, and the routes of the invocations that were in it.
+// Each of these arrives again, unless it fails.
+type Lost struct {
+	Sandbox *Sandbox
+	Routes  []int32
 }
 
 // Signal is what a control plane reminds itself of.

@@ -21,6 +21,8 @@ type Function struct {
 	census    *Census    // nil unless wanted
 	next      Arrival
 	queue     line
+	memory    *memoryUse // nil: nobody follows it
+	appetite  *rand.Rand // memory/<function>; nil without a MemoryUse
 	hedge     Hedge      // nil: none
 	hedgeLuck *rand.Rand // hedge/<function>
 	roster    roster
@@ -190,6 +192,9 @@ func (m *Model) join(s *Sandbox) {
 		f.free.relocate()
 	}
 	s.ready, s.readyAt = true, m.events.Now()
+	if f.memory != nil {
+		m.allocate(s, f.memory.idle)
+	}
 	f.all.add(s, false)
 	f.free.add(s, false)
 }

@@ -46,6 +46,7 @@ func drawn(t *rapid.T) func() cluster.Config {
 			Cores:     rapid.IntRange(1, 4).Draw(t, "cores"),
 			MemoryMiB: rapid.SampledFrom([]int{0, 256, 512, 2048}).Draw(t, "memory"),
 		}
+		n.PlaceMiB = n.MemoryMiB * rapid.IntRange(0, 2).Draw(t, "overcommitment")
 		if rapid.Bool().Draw(t, "unreliable") {
 			n.Reliability = drawnReliability(t, n.Cores)
 		}
@@ -69,6 +70,10 @@ func drawn(t *rapid.T) func() cluster.Config {
 		}
 		f.NewKeepAlive = drawnKeepAlive(t)
 		f.NewHedge = drawnHedge(t)
+		if f.MemoryMiB > 0 && rapid.IntRange(0, 2).Draw(t, "hungry") == 0 {
+			f.RequestMiB = rapid.SampledFrom([]int{0, 20}).Draw(t, "request")
+			f.Memory = &cluster.MemoryUse{IdleMiB: rapid.IntRange(0, f.MemoryMiB).Draw(t, "idle"), Invocation: uniform{0, rapid.IntRange(0, 150).Draw(t, "memory of a call")}}
+		}
 		if rapid.Bool().Draw(t, "fixed") {
 			f.Scaler = policy.Fixed{Sandboxes: rapid.IntRange(0, 3).Draw(t, "sandboxes")}
 		} else {
@@ -167,6 +172,7 @@ func TestEveryPolicyKeepsTheBooks(t *testing.T) {
 		require.GreaterOrEqual(t, a.Account.Attempts, a.Account.Arrived)
 		require.Equal(t, a.Wasted, b.Wasted)
 		require.Equal(t, a.Preempted, b.Preempted)
+		require.Equal(t, []int64{a.OverLimit, a.OutOfMemory}, []int64{b.OverLimit, b.OutOfMemory})
 		require.LessOrEqual(t, a.MeanBusyCores, a.MeanCores+1e-9)
 		require.LessOrEqual(t, a.MeanBusyCores, float64(a.Cores)+1e-9)
 		var classes int64

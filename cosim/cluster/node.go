@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"math/bits"
 	"math/rand/v2"
 
@@ -22,7 +23,8 @@ type Node struct {
 	index     int
 	config    NodeConfig
 	sandboxes int        // placed here
-	memory    int        // MiB taken
+	memory    int        // MiB given out
+	using     int        // MiB in use, where that is followed
 	spare     []*Sandbox // removed, to be reused
 	residents []*Sandbox // placed here, in no order
 
@@ -64,8 +66,9 @@ func (n *Node) Platform() string { return n.config.Platform }
 // service included.
 func (n *Node) Load() int { return n.load }
 
-// MemoryMiB returns the node's memory; 0 is without a limit.
-func (n *Node) MemoryMiB() int { return n.config.MemoryMiB }
+// MemoryMiB returns the memory that the node gives out to sandboxes in all; 0 is
+// without a limit.
+func (n *Node) MemoryMiB() int { return cmp.Or(n.config.PlaceMiB, n.config.MemoryMiB) }
 
 // Sandboxes returns how many sandboxes are placed on the node.
 func (n *Node) Sandboxes() int { return n.sandboxes }
@@ -88,9 +91,10 @@ func (n *Node) Cores() int { return n.online }
 // AllCores returns the number of cores of the node when it has all of them.
 func (n *Node) AllCores() int { return len(n.cores) }
 
-// FreeMiB returns the memory that is left, and false where it is unlimited.
+// FreeMiB returns the memory that is left to be given out, and false where it is
+// unlimited.
 func (n *Node) FreeMiB() (free int, limited bool) {
-	return n.config.MemoryMiB - n.memory, n.config.MemoryMiB > 0
+	return n.MemoryMiB() - n.memory, n.config.MemoryMiB > 0
 }
 
 // Fits reports whether a sandbox of memoryMiB can be placed.
@@ -121,6 +125,7 @@ func (n *Node) admit(f *Function) *tenant {
 
 func (n *Node) dismiss(s *Sandbox) {
 	n.sandboxes--
+	n.using -= s.using
 	n.memory -= s.function.config.MemoryMiB
 	n.cores[s.pinned].pins--
 	last := n.residents[len(n.residents)-1]

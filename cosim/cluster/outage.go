@@ -206,6 +206,9 @@ func (m *Model) end(n *Node) {
 	m.nodeChanged(n)
 	for _, id := range bound {
 		inv := m.invocations.at(id)
+		if inv.function.memory != nil {
+			m.meal(id).mib = 0
+		}
 		inv.sandbox = nil
 		inv.life++ // what was to happen to it there does not
 		m.lose(id, LossNode)

@@ -44,6 +44,8 @@ type Outcome struct {
 	Unplaced               int64 // times a sandbox found no memory
 	Created                int64 // sandboxes made after time 0
 	Evicted                int64 // idle sandboxes given up for memory
+	OverLimit              int64 // sandboxes ended with what was in them for using more than they may
+	OutOfMemory            int64 // sandboxes ended likewise because their node had no memory left
 
 	// Starts holds how long the stages of cold starts took that ended after the
 	// warm-up; nil where nobody tells. Only an orchestrator does.
@@ -102,6 +104,8 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Unplaced:     r.unplaced,
 		Flows:        m.config.Flows,
 		Evicted:      r.evicted,
+		OverLimit:    r.overLimit,
+		OutOfMemory:  r.outOfMemory,
 		ColdStarts:   r.coldStarts,
 		PreWarmed:    r.preWarmed,
 		Starts:       r.stages,
@@ -134,7 +138,7 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		}
 	}
 	o.Timeline = r.timeline()
-	return o, errors.Join(o.Check(), r.checkWork(m))
+	return o, errors.Join(o.Check(), r.checkWork(m), m.checkMemory())
 }
 
 func (r *recorder) timeline() Timeline {

@@ -145,6 +145,8 @@ type recorder struct {
 	interpolated int64
 	unplaced     int64
 	evicted      int64
+	overLimit    int64 // sandboxes
+	outOfMemory  int64 // likewise
 	coldStarts   int64
 	preWarmed    int64
 	executed     float64 // nanoseconds of core time, those on a core now not included

@@ -41,6 +41,7 @@ type Sandbox struct {
 	expiryEvent   des.Time // of the earliest one pending
 	idleSince     des.Time
 	worth         float64 // to its Evictor, aged
+	using         int     // MiB, where that is followed
 }
 
 // coreMemory is what a sandbox knows of one core since it last executed there.

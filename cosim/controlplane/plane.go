@@ -3,6 +3,7 @@ package controlplane
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"microcosm/cosim/cluster"
@@ -50,7 +51,8 @@ const (
 	signalScrape
 	signalReconcile
 	signalProbe
-	signalReport // + the activator
+	signalReplace // pods that were lost
+	signalReport  // + the activator
 )
 
 // Start implements cluster.ControlPlane.
@@ -121,8 +123,65 @@ func (p *Plane) Handle(s cluster.Signal) {
 		r.reconcileDue()
 	case signalProbe:
 		r.probe()
+	case signalReplace:
+		r.resize(r.replicas)
 	default:
 		r.activators[s.Kind-signalReport].report(r, p.a.Now())
+	}
+}
+
+// Lost implements cluster.ControlPlane. What was in the pods is none of Knative's any
+// more; their ReplicaSets replace them.
+func (p *Plane) Lost(gone []cluster.Lost, replace time.Duration) {
+	now := p.a.Now()
+	var list []*pod
+	for _, lost := range gone {
+		d := p.pods[lost.Sandbox.ID()]
+		p.pods[lost.Sandbox.ID()] = nil
+		r := d.revision
+		for _, route := range lost.Routes {
+			r.inside--
+			if route >= 0 {
+				a := &r.activators[route]
+				a.advance(now)
+				a.inside--
+			}
+		}
+		if d.terminating {
+			r.terminating--
+		}
+		d.terminating = true
+		list = append(list, d)
+	}
+	p.withdraw(list, replace)
+}
+
+// withdraw takes pods out of their revisions' paths, all of them before anything is
+// sent elsewhere, and has the revisions start others for them after a time.
+func (p *Plane) withdraw(list []*pod, replace time.Duration) {
+	affected := make([]bool, len(p.revisions))
+	for _, d := range list {
+		affected[d.revision.index] = true
+	}
+	gone := func(d *pod) bool { return d.terminating }
+	for i, r := range p.revisions {
+		if affected[i] {
+			r.pods = slices.DeleteFunc(r.pods, gone)
+			r.ready = slices.DeleteFunc(r.ready, gone)
+		}
+	}
+	for i, r := range p.revisions {
+		if !affected[i] {
+			continue
+		}
+		r.assign()
+		r.wake()
+		r.reconcile()
+		if replace == 0 {
+			r.resize(r.replicas)
+		} else {
+			p.a.Remind(p.a.Now().Add(replace), cluster.Signal{Kind: signalReplace, Ref: r.index})
+		}
 	}
 }
 

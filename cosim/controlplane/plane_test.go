@@ -23,13 +23,14 @@ import (
 
 // bench is a cluster under Knative, one revision for each function.
 type bench struct {
-	nodes, cores int
-	memory       int
-	activators   int
-	horizon      time.Duration
-	seed         uint64
-	functions    []function
-	watch        func(cluster.ControlPlane) cluster.ControlPlane
+	nodes, cores  int
+	memory, gives int // gives: what nodes give out, where it is more
+	retry         cluster.Retry
+	activators    int
+	horizon       time.Duration
+	seed          uint64
+	functions     []function
+	watch         func(cluster.ControlPlane) cluster.ControlPlane
 }
 
 type function struct {
@@ -38,6 +39,7 @@ type function struct {
 	cold        time.Duration
 	concurrency int // 0: without a limit
 	memory      int
+	uses        *cluster.MemoryUse
 	annotations []string
 	scaler      string
 	options     scaling.Options
@@ -59,8 +61,9 @@ func (b bench) config(t require.TestingT) cluster.Config {
 	c.NewBalancer = clustertest.Balancer(t, "random")
 	c.Horizon, c.Drain, c.Buckets = des.Time(b.horizon), time.Hour, int(b.horizon/time.Second)
 	for i := range b.nodes {
-		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, Platform: "p"})
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, PlaceMiB: b.gives, Platform: "p"})
 	}
+	c.Retry = b.retry
 	plane := controlplane.Config{Activators: b.activators, Random: c.Random}
 	for i, f := range b.functions {
 		law := &servicetime.GivenLaw{Service: f.service, BusyFraction: 1, Init: servicetime.Deterministic{Value: f.cold}}
@@ -69,7 +72,7 @@ func (b bench) config(t require.TestingT) cluster.Config {
 			slots, queue = 1<<30, cluster.Unlimited
 		}
 		c.Functions = append(c.Functions, cluster.FunctionConfig{
-			Name: fmt.Sprint("f", i), Arrivals: f.arrivals, Laws: map[string]servicetime.Law{"p": law}, MemoryMiB: f.memory,
+			Name: fmt.Sprint("f", i), Arrivals: f.arrivals, Laws: map[string]servicetime.Law{"p": law}, MemoryMiB: f.memory, Memory: f.uses,
 			Concurrency: slots, QueueLimit: queue, Scaler: policy.Fixed{},
 		})
 		r := controlplane.Revision{Spec: spec(t, f.concurrency, f.annotations...), Way: f.way}
@@ -274,10 +277,16 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 			memory: rapid.SampledFrom([]int{500, 4000}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
 			horizon: 150 * time.Second, seed: rapid.Uint64().Draw(t, "seed"),
 		}
+		var uses *cluster.MemoryUse
+		if rapid.IntRange(0, 2).Draw(t, "hungry") == 0 {
+			uses = &cluster.MemoryUse{IdleMiB: 30, Invocation: upTo(rapid.IntRange(1, 150).Draw(t, "memory of a call"))}
+			b.gives = b.memory * rapid.IntRange(1, 4).Draw(t, "overcommitment")
+			b.retry = rapid.SampledFrom([]cluster.Retry{nil, policy.FixedRetry{Attempts: 3}, policy.FixedRetry{Attempts: 2, Delay: time.Second, Rejected: true}}).Draw(t, "retry")
+		}
 		for range rapid.IntRange(1, 3).Draw(t, "functions") {
 			b.functions = append(b.functions, function{
 				service: servicetime.Exponential{Expectation: time.Duration(rapid.IntRange(10, 2000).Draw(t, "service")) * time.Millisecond},
-				cold:    time.Duration(rapid.IntRange(0, 3000).Draw(t, "cold")) * time.Millisecond, memory: 100,
+				cold:    time.Duration(rapid.IntRange(0, 3000).Draw(t, "cold")) * time.Millisecond, memory: 100, uses: uses,
 				concurrency: rapid.SampledFrom([]int{0, 1, 2, 5}).Draw(t, "concurrency"),
 				scaler:      rapid.SampledFrom(append(scaling.Names(), "", "", "")).Draw(t, "scaler"),
 				options:     scaling.Options{Period: 5 * time.Second, Target: rapid.SampledFrom([]float64{0, 1, 3}).Draw(t, "target")},
@@ -301,4 +310,36 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 		require.Equal(t, one.Timeline, other.Timeline)
 		require.True(t, one.All.Response.Equal(&other.All.Response))
 	})
+}
+
+// upTo is a uniform law of sizes from 0, in MiB.
+type upTo int
+
+func (most upTo) QuantileMiB(u float64) int { return int(u * float64(most)) }
+
+// A pod that a call ends for its memory is replaced after the kubelet's backoff, and
+// what was in it is tried again.
+func TestAPodThatIsEndedIsReplaced(t *testing.T) {
+	t.Parallel()
+	b := bench{nodes: 1, cores: 4, memory: 1000, horizon: 3 * time.Minute, seed: 1, activators: 1, retry: policy.FixedRetry{Attempts: 2, Delay: time.Second}, functions: []function{{
+		arrivals: clustertest.At(60*time.Second, 60*time.Second, 100*time.Second), service: second(.6), concurrency: 2, memory: 100,
+		annotations: []string{"min-scale", "1", "max-scale", "1"}, cold: time.Second, uses: &cluster.MemoryUse{IdleMiB: 30, Invocation: upTo(50)},
+	}}}
+	b.functions[0].uses.Invocation = &courses{sizes: []int{40, 40, 20, 20, 90, 90}}
+	o := b.run(t)
+	// Two calls of 40 MiB are too much together; each is tried again beside the other
+	// with what it is served then, on the pod that is there at 71 s.
+	require.Equal(t, cluster.Account{Arrived: 3, Done: 2, Failed: 1, Attempts: 6, Retries: 3}, o.Account)
+	require.EqualValues(t, 3, o.OverLimit)
+	require.InDelta(t, 11.6, o.All.Response.Max().Seconds(), .3, "10 s of backoff, a cold start, the service, and a probe")
+	require.InDelta(t, 1, pods(o, 75), 0)
+}
+
+// courses yields sizes in turn.
+type courses struct{ sizes []int }
+
+func (c *courses) QuantileMiB(float64) int {
+	first := c.sizes[0]
+	c.sizes = append(c.sizes[1:], first)
+	return first
 }

@@ -152,9 +152,10 @@ func (o *ordering) Ready(s *cluster.Sandbox) {
 	o.there = append(o.there, s)
 	o.log = append(o.log, time.Duration(o.a.Now()))
 }
-func (o *ordering) Arrived(*cluster.Function, int32) {}
-func (o *ordering) Left(*cluster.Sandbox, int32)     {}
-func (o *ordering) Placed(*cluster.Sandbox)          {}
+func (o *ordering) Arrived(*cluster.Function, int32)   {}
+func (o *ordering) Left(*cluster.Sandbox, int32)       {}
+func (o *ordering) Placed(*cluster.Sandbox)            {}
+func (o *ordering) Lost([]cluster.Lost, time.Duration) {}
 
 func add(o *ordering)      { o.a.Add(o.a.Functions()[0], false) }
 func withdraw(o *ordering) { o.a.Withdraw(o.a.Functions()[0]) }
