@@ -106,6 +106,10 @@ func (p *plan) build(ctx context.Context) error {
 			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
 			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive, NewHedge: hedge(c.Hedging.With),
 		}
+		function.RequestMiB = int(f.Resources.MemoryRequest)
+		if function.Memory, err = f.Resources.Memory(); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
+		}
 		if c.ControlPlane == "knative" {
 			if err := p.addRevision(&function); err != nil {
 				mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
@@ -431,13 +435,15 @@ func pulls(o outcomes) (notes []string) {
 
 // outages says what was lost with nodes and cores, and to hedging.
 func outages(o outcomes) (notes []string) {
-	var ended, preempted, evicted, ahead int64
+	var ended, preempted, evicted, ahead, over, out int64
 	wasted := 0.
 	for _, one := range o {
 		ended += one.Ended
 		preempted += one.Preempted
 		evicted += one.Evicted
 		ahead += one.PreWarmed
+		over += one.OverLimit
+		out += one.OutOfMemory
 		wasted += one.Wasted.Seconds()
 	}
 	if ended+preempted > 0 {
@@ -445,6 +451,12 @@ func outages(o outcomes) (notes []string) {
 	}
 	if wasted > 0 {
 		notes = append(notes, fmt.Sprintf("%.4g s of core time went into attempts that answered nothing", wasted))
+	}
+	if over > 0 {
+		notes = append(notes, fmt.Sprintf("%d sandboxes were ended, with the calls in them, for using more memory than they may", over))
+	}
+	if out > 0 {
+		notes = append(notes, fmt.Sprintf("%d sandboxes were ended, with the calls in them, because their node had no memory left", out))
 	}
 	if ahead > 0 {
 		notes = append(notes, fmt.Sprintf("%d sandboxes were started ahead of the call that they were for", ahead))

@@ -28,7 +28,7 @@ func drawScenario(t *rapid.T) *Scenario {
 	drawKnative(t, &s.Cluster)
 	for i := range s.Cluster.Nodes {
 		g := &s.Cluster.Nodes[i]
-		g.Name, g.Memory = fmt.Sprintf("%s-%d-", g.Name, i), 0
+		g.Name, g.Memory, g.MemoryOvercommit = fmt.Sprintf("%s-%d-", g.Name, i), 0, 1
 		g.CoreSchedule, g.Survival = "testdata/cores.csv", ""
 		if g.Lifetime == nil {
 			g.Survival = "testdata/survival.csv"
@@ -109,6 +109,7 @@ func drawKnative(t *rapid.T, c *Cluster) {
 // drawKubernetes leaves placement, or sets Kubernetes up with every key.
 func drawKubernetes(t *rapid.T, s *Scenario) {
 	c := &s.Cluster
+	c.Resources.MemoryRequest, c.Resources.MemoryIdle = 0, 0
 	chosen := evenly(t, "kubernetes", 0, 1, 2, 3) == 0
 	pod := Pod{
 		Image: "app", NodeSelector: []string{"disk=ssd", "!gpu", "zone in (a, b)"}, Tolerations: []string{"a=b:NoSchedule", "*"},
@@ -126,7 +127,7 @@ func drawKubernetes(t *rapid.T, s *Scenario) {
 	for i := range s.Workload.Functions {
 		f := &s.Workload.Functions[i]
 		if f.Resources != nil {
-			f.Resources.MemoryRequest = 0
+			f.Resources.MemoryRequest, f.Resources.MemoryIdle = 0, 0
 		}
 		switch {
 		case !chosen:
@@ -208,6 +209,10 @@ func drawName(t *rapid.T, label string) string {
 func fill(t *rapid.T, path string, v reflect.Value) {
 	if law, ok := v.Addr().Interface().(*Law); ok {
 		*law = drawLaw(t, path)
+		return
+	}
+	if size, ok := v.Addr().Interface().(*SizeLaw); ok {
+		*size = SizeLaw{Law: "lognormal", Mean: MiB(rapid.IntRange(1, 1000).Draw(t, path+" mean")), CV: 2}
 		return
 	}
 	if a, ok := v.Addr().Interface().(*Arrivals); ok {

@@ -27,6 +27,9 @@ func (s *Scenario) Nodes() ([]cluster.NodeConfig, error) {
 
 func (s *Scenario) group(g NodeGroup) ([]cluster.NodeConfig, error) {
 	node := cluster.NodeConfig{Cores: g.Cores, MemoryMiB: int(g.Memory), Platform: g.Platform}
+	if g.MemoryOvercommit != 1 {
+		node.PlaceMiB = int(float64(g.Memory) * float64(g.MemoryOvercommit))
+	}
 	if node.Platform == "" {
 		node.Platform = s.Fidelity.Platform
 	}

@@ -3,7 +3,9 @@ package scenario
 import (
 	"reflect"
 	"slices"
+	"time"
 
+	"microcosm/cosim/cluster"
 	"microcosm/cosim/controlplane/kubernetes"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
@@ -12,12 +14,63 @@ import (
 
 type distribution = servicetime.Distribution
 
-// Resources are what a sandbox requests.
+// Resources are what a sandbox requests, and what it uses of it.
 type Resources struct {
 	// CPURequest is how much CPU a sandbox requests, such as 250m or 2; none unless given.
 	CPURequest CPU `yaml:"cpu-request"`
 	// MemoryRequest is how much memory it requests; all that it may use unless given.
 	MemoryRequest MiB `yaml:"memory-request" range:"1MiB.."`
+	// MemoryIdle is how much of its memory a sandbox without calls uses. Who uses more than its memory is ended with the calls in it; where a node has none left, who uses most beyond its request. What it requests, where only other functions say.
+	MemoryIdle MiB `yaml:"memory-idle" range:"1MiB.."`
+	// MemoryPerCall is how much each call uses on top.
+	MemoryPerCall *SizeLaw `yaml:"memory-per-call"`
+}
+
+// SizeLaw is a law of an amount of memory.
+type SizeLaw struct {
+	// Law is the family.
+	Law string `yaml:"law" need:"always" words:"deterministic|exponential|lognormal|hyperexponential"`
+	// Mean of the law.
+	Mean MiB `yaml:"mean" need:"always" range:"1MiB.."`
+	// CV is the coefficient of variation: above 0 for lognormal, above 1 for hyperexponential.
+	CV float64 `yaml:"cv" only:"law=lognormal|hyperexponential" need:"always"`
+}
+
+// asLaw returns the law with a nanosecond for a byte.
+func (l SizeLaw) asLaw() Law { return Law{Law: l.Law, Mean: time.Duration(l.Mean) << 20, CV: l.CV} }
+
+func (l *SizeLaw) check(r *reader, p place) {
+	law := l.asLaw()
+	law.check(r, p)
+}
+
+// sizes is a law of package cluster, in bytes.
+type sizes struct{ bytes distribution }
+
+// QuantileMiB implements cluster.Sizes: whole MiB, rounded up.
+func (s sizes) QuantileMiB(u float64) int { return int((s.bytes.Quantile(u) + 1<<20 - 1) >> 20) }
+
+// Memory returns what the sandboxes of a function use; nil where nobody says.
+func (r Resources) Memory() (*cluster.MemoryUse, error) {
+	if r.MemoryIdle == 0 && r.MemoryPerCall == nil {
+		return nil, nil
+	}
+	use := &cluster.MemoryUse{IdleMiB: int(r.MemoryIdle)}
+	if r.MemoryPerCall == nil {
+		return use, nil
+	}
+	law, err := r.MemoryPerCall.asLaw().Description().Distribution()
+	use.Invocation = sizes{law}
+	return use, err
+}
+
+// checkResources reports requests and uses that a function's memory cannot hold.
+func (s *Scenario) checkResources(r *reader, p place, m *Resources, memory MiB) {
+	for key, size := range map[string]MiB{"memory-request": m.MemoryRequest, "memory-idle": m.MemoryIdle} {
+		if size > memory && r.sound(p, key) {
+			r.wrong(p.child(key), "is more than the function's memory, %s: lower it, or raise memory", format(field{}, reflect.ValueOf(memory)))
+		}
+	}
 }
 
 // kubernetesKeys are the keys that only Kubernetes asks for.
@@ -45,8 +98,10 @@ func (s *Scenario) checkOrchestration(r *reader, p place) {
 		if chosen && f.KeepAlive != nil && evicts(f.KeepAlive.With) {
 			r.wrong(at.child("keep-alive"), "%s", evictsProblem)
 		}
-		if m := f.Resources; m != nil && m.MemoryRequest > s.demandMemory(f) {
-			r.wrong(at.child("resources").child("memory-request"), "is more than the function's memory, %s: lower it, or raise memory", format(field{}, reflect.ValueOf(s.demandMemory(f))))
+		if f.Resources != nil {
+			s.checkResources(r, at.child("resources"), f.Resources, s.demandMemory(f))
+		} else {
+			s.checkResources(r, c.child("resources"), &s.Cluster.Resources, s.demandMemory(f))
 		}
 	}
 	if !chosen {
@@ -71,6 +126,14 @@ func (s *Scenario) checkNodePod(r *reader, nodes place, i int, chosen bool) {
 	}
 	at := nodes.item(i)
 	g := &s.Cluster.Nodes[i]
+	if c := at.child("memory-overcommit"); c.node != nil && g.MemoryOvercommit != 1 && r.sound(at, "memory", "memory-overcommit") {
+		switch {
+		case chosen:
+			r.wrong(place{path: c.path, key: c.key}, "is what resources.memory-request is for where orchestrator is kubernetes: remove it")
+		case g.Memory == 0:
+			r.wrong(place{path: c.path, key: c.key}, "goes with memory: a node without a limit has no more to give out")
+		}
+	}
 	if !chosen {
 		for _, key := range kubernetesKeys {
 			if c := at.child(key); c.node != nil {

@@ -84,6 +84,8 @@ type NodeGroup struct {
 	Cores int `yaml:"cores" need:"always" range:"1..1024"`
 	// Memory of each node; without a limit unless given.
 	Memory MiB `yaml:"memory" range:"1MiB.."`
+	// MemoryOvercommit is how much memory sandboxes are given of each node's, in all.
+	MemoryOvercommit Share `yaml:"memory-overcommit" default:"100%" range:"1%..10000%"`
 	// Platform of each node; fidelity.platform unless given.
 	Platform string `yaml:"platform"`
 	// Labels of each node, such as disk=ssd or topology.kubernetes.io/zone=a.

@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "minimal", s.Name, "after the file")
 	require.Equal(t, uint64(1), s.Seed)
 	require.Equal(t, scenario.Cluster{
-		Nodes:      []scenario.NodeGroup{{Name: "node", Count: 1, Cores: 2, Repair: cluster.Unlimited}},
+		Nodes:      []scenario.NodeGroup{{Name: "node", Count: 1, Cores: 2, MemoryOvercommit: 1, Repair: cluster.Unlimited}},
 		Discipline: cluster.FCFS, CoreChoice: cluster.CoreLast, Binding: cluster.BindLate,
 		LoadBalancing: scenario.Policy[policy.Balancing]{Name: "first-available", With: policy.Balancings()["first-available"]},
 		Retry:         scenario.Policy[cluster.Retry]{Name: "none", With: policy.Retries()["none"]},
