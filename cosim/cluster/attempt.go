@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -17,6 +18,7 @@ const (
 	phaseCoreQueue                  // has a slot and waits for the core its sandbox keeps
 	phaseOnCore                     // holds a core, or a share of one
 	phaseOffCore                    // in service without a core
+	phaseHeld                       // in service on a core that a quota keeps it from
 	phaseBackoff                    // lost, to be tried again
 )
 
@@ -154,7 +156,7 @@ func (m *Model) cancel(id int32) {
 		return
 	}
 	m.unqueue(s, id)
-	if at == phaseOnCore {
+	if at == phaseOnCore || at == phaseHeld {
 		m.yield(s.node, id)
 	}
 	if s.function.appetite != nil {
@@ -195,7 +197,7 @@ func (m *Model) settle(id int32) {
 	if inv.phase != phaseOnCore {
 		return
 	}
-	received := min(inv.left, time.Duration(m.attained(inv, id)))
+	received := min(inv.left, time.Duration(math.Round(m.attained(inv, id))))
 	inv.left -= received
 	inv.started = m.events.Now()
 	m.recorder.executed += float64(received)
@@ -206,9 +208,12 @@ func (m *Model) settle(id int32) {
 func (m *Model) yield(n *Node, id int32) {
 	inv := m.invocations.at(id)
 	core := int(inv.core)
-	if m.config.Discipline == ProcessorSharing {
+	if m.config.Discipline != FCFS {
 		n.shares[core].remove(id, m.events.Now())
 		n.leave(core, inv.sandbox, m.events.Now())
+		if inv.sandbox.group != nil {
+			m.part(inv.sandbox, id)
+		}
 		m.continueShare(n, core)
 		return
 	}

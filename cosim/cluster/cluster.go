@@ -25,10 +25,13 @@
 //     not known from outside.
 //  5. Sandboxes that exist before the first arrival have had their first call,
 //     on another core: their next condition is flush.
-//  6. An invocation takes all its memory with the slot of its sandbox and keeps it to
+//  6. Under CFS time slices are infinitely short, a quota is one pool for all cores
+//     without slices of its own, and idle cores take work at once. Cores are not
+//     evened out by weight, and an invocation that moves pays nothing for it.
+//  7. An invocation takes all its memory with the slot of its sandbox and keeps it to
 //     its end. The kernel's page cache, swap and the kubelet's own eviction are not
 //     modelled, and no sandbox is guaranteed: each is burstable or best effort.
-//  7. A sandbox that was ended for its memory is another one afterwards, and its
+//  8. A sandbox that was ended for its memory is another one afterwards, and its
 //     function gets it back after 10 s. The kubelet starts the container anew in
 //     place: at once, then after 10 s, 20 s, and so on.
 package cluster
@@ -66,6 +69,7 @@ const (
 	eventSandboxMemory // a sandbox uses more than it may
 	eventNodeMemory    // the sandboxes of a node use more than it has
 	eventRestart       // a sandbox that was ended for its memory may be replaced
+	eventQuota         // a sandbox's quota of core time is used up, or there again
 )
 
 // event is the payload in the queue: free of pointers, so that the garbage
@@ -234,6 +238,10 @@ func (m *Model) handle(e event) {
 		}
 	case eventNodeMemory:
 		m.overMemory(m.nodes[e.ref])
+	case eventQuota:
+		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
+			m.quota(s)
+		}
 	case eventRestart:
 		m.scale(m.functions[e.ref])
 	default:

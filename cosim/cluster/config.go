@@ -23,9 +23,13 @@ const (
 	// ProcessorSharing serves every invocation on a core at once, each at
 	// 1/n of its speed.
 	ProcessorSharing
+	// CFS serves every invocation on a core at once, in proportion to the CPU that
+	// its sandbox has requested and within its limit. An idle core takes an
+	// invocation from one that has several.
+	CFS
 )
 
-var disciplineWords = [...]string{"invalid", "fcfs", "processor-sharing"}
+var disciplineWords = [...]string{"invalid", "fcfs", "processor-sharing", "cfs"}
 
 // String returns the word of the discipline.
 func (d Discipline) String() string {
@@ -40,7 +44,7 @@ func (d Discipline) String() string {
 type CoreChoice uint8
 
 // The choices of a core. Under FCFS they choose among idle cores; under
-// processor sharing among idle cores first, else among the least loaded.
+// processor sharing and CFS among idle cores first, else among the least loaded.
 const (
 	CoreInvalid CoreChoice = iota
 	CorePinned             // the sandbox keeps the core it was given when it was made
@@ -90,6 +94,8 @@ type Config struct {
 	Discipline Discipline
 	CoreChoice CoreChoice
 	Binding    Binding
+	// QuotaPeriod is how often a CPU limit is granted anew under CFS.
+	QuotaPeriod time.Duration
 	// NewBalancer makes the load balancer of one function.
 	NewBalancer func() LoadBalancer
 	Placement   Placement
@@ -167,6 +173,9 @@ type FunctionConfig struct {
 	Concurrency int // invocations that one sandbox serves at a time, >= 1
 	MemoryMiB   int // of one sandbox, at most; 0: without a limit
 	RequestMiB  int // of it, that the sandbox is promised; 0: all
+	// CPURequest and CPULimit are thousandths of a core of one sandbox: its weight and
+	// its quota under CFS. A limit of 0 is none.
+	CPURequest, CPULimit int
 	// Memory is how much of it sandboxes use. Where no function has one, nobody
 	// follows the use of memory.
 	Memory *MemoryUse
@@ -224,6 +233,9 @@ func (c *Config) checkRun() (mistakes []error) {
 	if c.Discipline == DisciplineInvalid || c.CoreChoice == CoreInvalid || c.Binding == BindingInvalid {
 		wrong("discipline, core choice and binding must be chosen")
 	}
+	if c.Discipline == CFS && c.QuotaPeriod <= 0 {
+		wrong("cfs wants a period of its quotas, not %v", c.QuotaPeriod)
+	}
 	if c.NewBalancer == nil || c.Placement == nil || c.Random == nil {
 		wrong("load balancer, placement and random streams must be given")
 	}
@@ -263,6 +275,9 @@ func (f *FunctionConfig) check(nodes []NodeConfig, largest int) (mistakes []erro
 	}
 	if f.MemoryMiB < 0 || f.MemoryMiB > largest {
 		wrong("a sandbox of %d MiB fits on no node", f.MemoryMiB)
+	}
+	if f.CPURequest < 0 || f.CPULimit < 0 {
+		wrong("CPU must not be negative, not %dm of %dm", f.CPURequest, f.CPULimit)
 	}
 	if f.RequestMiB < 0 || f.MemoryMiB > 0 && f.RequestMiB > f.MemoryMiB {
 		wrong("a sandbox of %d MiB cannot request %d MiB", f.MemoryMiB, f.RequestMiB)

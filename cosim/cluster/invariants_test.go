@@ -29,7 +29,8 @@ func drawn(t *rapid.T) func() cluster.Config {
 	placement, err := policy.Placement(rapid.SampledFrom(policy.PlacementNames()).Draw(t, "placement"))
 	require.NoError(t, err)
 	base := cluster.Config{
-		Discipline:  rapid.SampledFrom([]cluster.Discipline{cluster.FCFS, cluster.ProcessorSharing}).Draw(t, "discipline"),
+		Discipline:  rapid.SampledFrom([]cluster.Discipline{cluster.FCFS, cluster.ProcessorSharing, cluster.CFS}).Draw(t, "discipline"),
+		QuotaPeriod: 100 * ms,
 		CoreChoice:  rapid.SampledFrom([]cluster.CoreChoice{cluster.CorePinned, cluster.CoreLast, cluster.CoreLowest, cluster.CoreRandom}).Draw(t, "core"),
 		Binding:     rapid.SampledFrom([]cluster.Binding{cluster.BindLate, cluster.BindEarly}).Draw(t, "binding"),
 		NewBalancer: newBalancer,
@@ -70,6 +71,7 @@ func drawn(t *rapid.T) func() cluster.Config {
 		}
 		f.NewKeepAlive = drawnKeepAlive(t)
 		f.NewHedge = drawnHedge(t)
+		f.CPURequest, f.CPULimit = rapid.IntRange(0, 2000).Draw(t, "CPU"), rapid.SampledFrom([]int{0, 0, 300, 1500}).Draw(t, "CPU limit")
 		if f.MemoryMiB > 0 && rapid.IntRange(0, 2).Draw(t, "hungry") == 0 {
 			f.RequestMiB = rapid.SampledFrom([]int{0, 20}).Draw(t, "request")
 			f.Memory = &cluster.MemoryUse{IdleMiB: rapid.IntRange(0, f.MemoryMiB).Draw(t, "idle"), Invocation: uniform{0, rapid.IntRange(0, 150).Draw(t, "memory of a call")}}
@@ -172,7 +174,7 @@ func TestEveryPolicyKeepsTheBooks(t *testing.T) {
 		require.GreaterOrEqual(t, a.Account.Attempts, a.Account.Arrived)
 		require.Equal(t, a.Wasted, b.Wasted)
 		require.Equal(t, a.Preempted, b.Preempted)
-		require.Equal(t, []int64{a.OverLimit, a.OutOfMemory}, []int64{b.OverLimit, b.OutOfMemory})
+		require.Equal(t, []int64{a.OverLimit, a.OutOfMemory, a.Throttled, a.Migrated}, []int64{b.OverLimit, b.OutOfMemory, b.Throttled, b.Migrated})
 		require.LessOrEqual(t, a.MeanBusyCores, a.MeanCores+1e-9)
 		require.LessOrEqual(t, a.MeanBusyCores, float64(a.Cores)+1e-9)
 		var classes int64

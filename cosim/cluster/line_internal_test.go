@@ -127,21 +127,28 @@ func TestASharedCoreServesByFinish(t *testing.T) {
 	})
 }
 
-// Each of n gets 1/n of the core: the virtual time is what each has been given.
+// Each gets core time by its weight: the virtual time is what a weight of 1 has been
+// given.
 func TestVirtualTimeIsTheShareOfEach(t *testing.T) {
 	t.Parallel()
-	var c share
-	c.advance(50)
-	require.Zero(t, c.virtual, "nobody is served while nobody is there")
-	c.push(job{finish: 100})
-	c.advance(60)
-	require.InDelta(t, 10, c.virtual, 1e-12)
-	c.push(job{finish: 100, id: 1})
-	c.advance(100)
-	require.InDelta(t, 30, c.virtual, 1e-12, "10 alone, 40 by halves")
-	c.remove(1, 104)
-	c.advance(des.Time(110))
-	require.InDelta(t, 38, c.virtual, 1e-12)
+	for _, other := range []float64{1, 3} {
+		var c share
+		join := func(id int32, weight float64) {
+			c.push(job{finish: 100, id: id, weight: weight})
+			c.weight += weight
+		}
+		c.advance(50)
+		require.Zero(t, c.virtual, "nobody is served while nobody is there")
+		join(0, 1)
+		c.advance(60)
+		require.InDelta(t, 10, c.virtual, 1e-12)
+		join(1, other)
+		c.advance(100)
+		require.InDelta(t, 10+40/(1+other), c.virtual, 1e-12, "alone, then one part of %g", 1+other)
+		c.remove(1, 104)
+		c.advance(des.Time(110))
+		require.InDelta(t, 10+44/(1+other)+6, c.virtual, 1e-12)
+	}
 }
 
 // A slot that is taken again is another life: what was to happen to the old one

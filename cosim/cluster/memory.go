@@ -160,7 +160,7 @@ func (m *Model) kill(s *Sandbox) {
 	for _, id := range bound { // after the queues: cores go to who waits for them
 		m.discount(id)
 		inv := m.invocations.at(id)
-		if inv.phase == phaseOnCore {
+		if inv.phase == phaseOnCore || inv.phase == phaseHeld {
 			m.yield(s.node, id)
 		}
 		if inv.phase != phaseSandboxQueue {

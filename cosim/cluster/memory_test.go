@@ -59,12 +59,12 @@ func TestACallBeyondTheLimitEndsItsSandbox(t *testing.T) {
 
 func TestWhoSharesTheSandboxIsLostToo(t *testing.T) {
 	t.Parallel()
-	for _, discipline := range []cluster.Discipline{cluster.FCFS, cluster.ProcessorSharing} {
+	for _, discipline := range []cluster.Discipline{cluster.FCFS, cluster.ProcessorSharing, cluster.CFS} {
 		f := hungry("f", 100, 0, 40, 35, 0, 400*ms)
 		f.Concurrency = 2
 		f.Scaler = policy.Fixed{Sandboxes: 1}
 		c := memoryOf(t, cluster.NodeConfig{}, f)
-		c.Discipline = discipline
+		c.Discipline, c.QuotaPeriod = discipline, 100*ms
 		o := run(t, c)
 		require.EqualValues(t, 2, o.Account.Failed, discipline)
 		require.EqualValues(t, 1, o.OverLimit, discipline)

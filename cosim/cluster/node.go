@@ -17,7 +17,7 @@ type Node struct {
 	idle      bitset    // cores with nothing in service
 	load      int       // invocations bound to its sandboxes
 	queue     line      // invocations waiting for any core
-	shares    []share   // processor sharing, by core
+	shares    []share   // processor sharing and CFS, by core
 	online    int       // cores that are there: those with the lowest numbers
 	tenants   []*tenant // by function index; nil until its first sandbox
 	index     int
@@ -172,7 +172,7 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 
 // enterNode asks for a core for an invocation that has a sandbox's slot.
 func (m *Model) enterNode(n *Node, id int32) {
-	if m.config.Discipline == ProcessorSharing {
+	if m.config.Discipline != FCFS {
 		if n.online == 0 {
 			m.wait(&n.queue, id, phaseNodeQueue)
 			return

@@ -232,7 +232,7 @@ func (m *Model) halt(n *Node) {
 	}
 	for i := range n.shares {
 		m.events.Cancel(n.shares[i].timer)
-		n.shares[i].jobs = n.shares[i].jobs[:0]
+		n.shares[i].jobs, n.shares[i].parked = n.shares[i].jobs[:0], nil
 	}
 }
 
@@ -270,28 +270,35 @@ func (m *Model) setCores(n *Node, cores int) {
 func (m *Model) vacate(n *Node, core int) {
 	if n.idle.has(core) {
 		n.idle.clear(core)
-		return
+		if n.shares == nil || len(n.shares[core].parked) == 0 {
+			return
+		}
+	} else {
+		m.recorder.busyCores(m, -1)
 	}
-	m.recorder.busyCores(m, -1)
 	for i := range m.invocations.slots {
 		id, inv := int32(i), &m.invocations.slots[i]
-		if inv.phase != phaseOnCore || int(inv.core) != core || inv.sandbox.node != n {
+		if inv.phase != phaseOnCore && inv.phase != phaseHeld || int(inv.core) != core || inv.sandbox.node != n {
 			continue
 		}
 		m.settle(id)
 		m.recorder.preempted++
-		if m.config.Discipline == ProcessorSharing {
+		if m.config.Discipline != FCFS {
 			n.shares[core].remove(id, m.events.Now())
 		}
 		n.leave(core, inv.sandbox, m.events.Now())
 		inv.life++
+		inv.phase = phaseNodeQueue
+		if inv.sandbox.group != nil {
+			m.part(inv.sandbox, id)
+		}
 		q, at := &n.queue, phaseNodeQueue
 		if m.config.CoreChoice == CorePinned && m.config.Discipline == FCFS {
 			q, at = &n.cores[core].waiting, phaseCoreQueue
 		}
 		inv.phase, inv.ticket = at, q.pushFront(id)
 	}
-	if m.config.Discipline == ProcessorSharing {
+	if m.config.Discipline != FCFS {
 		m.events.Cancel(n.shares[core].timer)
 	}
 }
@@ -320,13 +327,16 @@ func (m *Model) repin(n *Node) {
 
 // wake gives idle cores to those that wait.
 func (m *Model) wake(n *Node) {
-	if m.config.Discipline == ProcessorSharing {
+	if m.config.Discipline != FCFS {
 		for n.online > 0 {
 			id, ok := n.queue.pop()
 			if !ok {
-				return
+				break
 			}
 			m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
+		}
+		for core := n.idle.first(); core >= 0; core = n.idle.after(core) {
+			m.balance(n, core)
 		}
 		return
 	}
@@ -343,6 +353,9 @@ func (m *Model) checkCores(n *Node) {
 	atWork := 0
 	for i := range n.cores {
 		active := n.cores[i].active > 0
+		if n.shares != nil {
+			active = len(n.shares[i].jobs) > 0 // not only held back
+		}
 		if active {
 			atWork++
 		}

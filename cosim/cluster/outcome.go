@@ -44,6 +44,8 @@ type Outcome struct {
 	Unplaced               int64 // times a sandbox found no memory
 	Created                int64 // sandboxes made after time 0
 	Evicted                int64 // idle sandboxes given up for memory
+	Throttled              int64 // times a sandbox had used up its quota of core time
+	Migrated               int64 // times an invocation moved to an idle core
 	OverLimit              int64 // sandboxes ended with what was in them for using more than they may
 	OutOfMemory            int64 // sandboxes ended likewise because their node had no memory left
 
@@ -104,6 +106,8 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 		Unplaced:     r.unplaced,
 		Flows:        m.config.Flows,
 		Evicted:      r.evicted,
+		Throttled:    r.throttled,
+		Migrated:     r.migrated,
 		OverLimit:    r.overLimit,
 		OutOfMemory:  r.outOfMemory,
 		ColdStarts:   r.coldStarts,
@@ -174,7 +178,9 @@ func (o *Outcome) Check() error {
 // countPresent counts the requests that are in the system: one with two attempts
 // once, as running if one of them is.
 func (r *recorder) countPresent(m *Model) {
-	inService := func(inv *invocation) bool { return inv.phase == phaseOnCore || inv.phase == phaseOffCore }
+	inService := func(inv *invocation) bool {
+		return inv.phase == phaseOnCore || inv.phase == phaseOffCore || inv.phase == phaseHeld
+	}
 	for i := range m.invocations.slots {
 		inv := &m.invocations.slots[i]
 		running := inService(inv)
@@ -214,7 +220,7 @@ func (r *recorder) checkWork(m *Model) error {
 		}
 	}
 	// The clock counts whole nanoseconds: each stay on a core is rounded.
-	stays := float64(r.account.Attempts + r.preempted + 1)
+	stays := float64(r.account.Attempts + r.preempted + r.stays + 1)
 	var mistakes []error
 	if math.Abs(executed-r.busy.total) > 1e-6*r.busy.total+stays {
 		mistakes = append(mistakes, fmt.Errorf("cores were busy for %.0f ns but executed %.0f ns of work", r.busy.total, executed))
@@ -232,14 +238,14 @@ func (r *recorder) checkWork(m *Model) error {
 // has received.
 func (m *Model) attained(inv *invocation, id int32) float64 {
 	n := inv.sandbox.node
-	if m.config.Discipline != ProcessorSharing {
+	if m.config.Discipline == FCFS {
 		return float64(m.events.Now() - inv.started)
 	}
 	c := &n.shares[inv.core]
 	c.advance(m.events.Now())
 	for _, j := range c.jobs {
 		if j.id == id {
-			return float64(inv.left) - (j.finish - c.virtual)
+			return float64(inv.left) - (j.finish-c.virtual)*j.weight
 		}
 	}
 	return 0

@@ -156,6 +156,9 @@ type recorder struct {
 	cancelled    int64
 	ended        int64 // nodes
 	preempted    int64
+	stays        int64 // on cores, ended by a quota or a move
+	throttled    int64
+	migrated     int64
 	pulls        int64
 	downloaded   int64 // bytes
 	stages       [Stages]*metrics.Histogram

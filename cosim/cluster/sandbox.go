@@ -28,7 +28,8 @@ type Sandbox struct {
 	place     int32            // in the function's roster
 	previous  [slotKinds]*Sandbox
 	following [slotKinds]*Sandbox
-	queue     line // early binding
+	queue     line   // early binding
+	group     *group // CFS
 	readyAt   des.Time
 
 	id        int32
@@ -158,6 +159,9 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 	s.function, s.node, s.law = f, n, f.config.Laws[n.config.Platform]
 	m.lives++
 	s.life, s.lastCore = m.lives, -1
+	if m.config.Discipline == CFS {
+		s.group = m.newGroup(f)
+	}
 	s.tenant = n.admit(f)
 	s.pinned = n.pin()
 	s.residence = int32(len(n.residents))

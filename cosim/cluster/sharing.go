@@ -9,21 +9,25 @@ import (
 	"microcosm/cosim/des"
 )
 
-// share is one core under processor sharing. Each of the n invocations in
-// service advances at 1/n of the core's speed, so one virtual clock that runs at
-// that speed orders all completions: an invocation that begins at virtual time v
-// finishes at v + busy (Parekh and Gallager, A Generalized Processor Sharing
-// Approach, 1993).
+// share is one core under processor sharing or CFS. Each of the invocations in
+// service advances in proportion to its weight, so one virtual clock that runs at
+// the core's speed over the sum of weights orders all completions: an invocation of
+// weight w that begins at virtual time v finishes at v + busy/w (Parekh and Gallager,
+// A Generalized Processor Sharing Approach, 1993). Under processor sharing all
+// weights are 1.
 type share struct {
-	virtual float64  // nanoseconds of service given to each, since the core was last idle
+	virtual float64  // nanoseconds of service given to a weight of 1, since the core was last idle
+	weight  float64  // of all jobs
 	updated des.Time // when virtual was last brought up to date
 	jobs    []job    // binary heap by (finish, order)
 	order   int64
 	timer   des.Timer
+	parked  []job // held back by the quota of their sandbox
 }
 
 type job struct {
 	finish  float64
+	weight  float64
 	order   int64
 	id      int32
 	sandbox *Sandbox
@@ -34,18 +38,38 @@ func (m *Model) share(n *Node, core int, id int32) {
 	if n.shares == nil {
 		n.shares = make([]share, len(n.cores))
 	}
-	c := &n.shares[core]
+	m.execute(n, core, id)
+	if s := m.invocations.at(id).sandbox; s.group != nil {
+		m.enlist(s, id)
+	}
+	m.attach(n, core, id)
+}
+
+// attach lets an invocation that begins or goes on have its part of the core, unless
+// it is held back.
+func (m *Model) attach(n *Node, core int, id int32) {
+	c, inv, now := &n.shares[core], m.invocations.at(id), m.events.Now()
+	weight := 1.0
+	if g := inv.sandbox.group; g != nil {
+		if g.held {
+			c.parked = append(c.parked, job{id: id, sandbox: inv.sandbox})
+			return
+		}
+		inv.phase, inv.started, weight = phaseOnCore, now, g.weight()
+	}
 	if len(c.jobs) == 0 {
 		n.idle.clear(core)
 		m.recorder.busyCores(m, 1)
-		c.virtual, c.updated = 0, m.events.Now()
+		c.virtual, c.weight, c.updated = 0, 0, now
 	}
-	c.advance(m.events.Now())
-	m.execute(n, core, id)
-	inv := m.invocations.at(id)
-	c.push(job{finish: c.virtual + float64(inv.left), order: c.order, id: id, sandbox: inv.sandbox})
+	c.advance(now)
+	c.push(job{finish: c.virtual + float64(inv.left)/weight, weight: weight, order: c.order, id: id, sandbox: inv.sandbox})
+	c.weight += weight
 	c.order++
 	m.reschedule(n, core)
+	if inv.sandbox.group != nil && len(c.jobs) > 1 && n.idle.any() {
+		m.balance(n, n.idle.first())
+	}
 }
 
 // finishShare ends the busy part of the invocation that has received its all.
@@ -53,10 +77,14 @@ func (m *Model) finishShare(n *Node, core int) {
 	c := &n.shares[core]
 	c.advance(m.events.Now())
 	first := c.pop()
+	c.weight -= first.weight
 	// The clock is a whole number of nanoseconds, the virtual time is not: what
 	// rounding took or gave is settled here and does not add up.
 	c.virtual = max(c.virtual, first.finish)
 	m.release(n, first.id)
+	if first.sandbox.group != nil {
+		m.part(first.sandbox, first.id)
+	}
 	m.continueShare(n, core)
 	m.afterCore(first.id)
 }
@@ -68,45 +96,64 @@ func (m *Model) continueShare(n *Node, core int) {
 		m.reschedule(n, core)
 		return
 	}
+	if n.idle.has(core) {
+		return // who left was held back
+	}
 	m.events.Cancel(c.timer)
 	n.idle.set(core)
 	m.recorder.busyCores(m, -1)
+	m.balance(n, core)
 }
 
-// remove takes out one that has not finished.
+// remove takes out one that has not finished, or is held back. The clock is up to
+// date afterwards.
 func (c *share) remove(id int32, now des.Time) {
 	c.advance(now)
+	if len(c.parked) > 0 && c.unpark(id) {
+		return
+	}
 	kept := c.jobs[:0]
 	jobs := c.jobs
 	c.jobs = nil
 	for _, j := range jobs {
 		if j.id != id {
 			kept = append(kept, j)
+		} else {
+			c.weight -= j.weight
 		}
 	}
-	slices.SortFunc(kept, func(a, b job) int {
-		return cmp.Or(cmp.Compare(a.finish, b.finish), cmp.Compare(a.order, b.order))
-	})
+	slices.SortFunc(kept, byFinish)
 	c.jobs = kept // sorted is a heap
+}
+
+func byFinish(a, b job) int {
+	return cmp.Or(cmp.Compare(a.finish, b.finish), cmp.Compare(a.order, b.order))
 }
 
 func (c *share) advance(now des.Time) {
 	if len(c.jobs) > 0 {
-		c.virtual += float64(now-c.updated) / float64(len(c.jobs))
+		c.virtual += float64(now-c.updated) / c.weight
 	}
 	c.updated = now
 }
 
+// reschedule finds out when the next one of a core finishes, whose clock is up to
+// date.
 func (m *Model) reschedule(n *Node, core int) {
 	c := &n.shares[core]
 	m.events.Cancel(c.timer)
-	left := max(0, c.jobs[0].finish-c.virtual) * float64(len(c.jobs))
+	left := max(0, c.jobs[0].finish-c.virtual) * c.weight
 	at := m.events.Now().Add(time.Duration(math.Ceil(left)))
 	c.timer = m.events.ScheduleTimer(at, event{kind: eventShareDone, ref: int32(n.index), tag: int32(core)})
+	if m.config.Discipline == CFS {
+		for i := range c.jobs {
+			m.meter(c.jobs[i].sandbox)
+		}
+	}
 }
 
-// chooseShared picks a core under processor sharing: as under FCFS while one is
-// idle, else the core with the fewest in service, the lowest number first.
+// chooseShared picks a core under processor sharing or CFS: as under FCFS while one
+// is idle, else the core with the fewest in service, the lowest number first.
 func (m *Model) chooseShared(n *Node, s *Sandbox) int {
 	if m.config.CoreChoice == CorePinned {
 		return int(s.pinned)
@@ -129,15 +176,19 @@ func (n *Node) overlapping(core int, s *Sandbox) (others, same int) {
 	if n.shares == nil {
 		return 0, 0
 	}
-	for _, j := range n.shares[core].jobs {
-		if j.sandbox == s {
-			continue
-		}
-		others++
-		if j.sandbox.function == s.function {
-			same++
+	count := func(jobs []job) {
+		for _, j := range jobs {
+			if j.sandbox == s {
+				continue
+			}
+			others++
+			if j.sandbox.function == s.function {
+				same++
+			}
 		}
 	}
+	count(n.shares[core].jobs)
+	count(n.shares[core].parked)
 	return others, same
 }
 

@@ -78,7 +78,8 @@ func (p *plan) build(ctx context.Context) error {
 	p.template = cluster.Config{
 		Discipline: c.Discipline, CoreChoice: c.CoreChoice, Binding: c.Binding,
 		NewBalancer: balancer, Placement: c.Placement.With, Retry: c.Retry.With,
-		Horizon: p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
+		QuotaPeriod: c.QuotaPeriod,
+		Horizon:     p.demand.Horizon, WarmUp: p.demand.WarmUp, Drain: time.Duration(p.demand.Horizon),
 		Buckets: buckets,
 	}
 	p.template.Sections = p.scenario.Fidelity.Replications == 1
@@ -107,6 +108,7 @@ func (p *plan) build(ctx context.Context) error {
 			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive, NewHedge: hedge(c.Hedging.With),
 		}
 		function.RequestMiB = int(f.Resources.MemoryRequest)
+		function.CPURequest, function.CPULimit = int(f.Resources.CPURequest), int(f.Resources.CPULimit)
 		if function.Memory, err = f.Resources.Memory(); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
 		}
@@ -435,7 +437,7 @@ func pulls(o outcomes) (notes []string) {
 
 // outages says what was lost with nodes and cores, and to hedging.
 func outages(o outcomes) (notes []string) {
-	var ended, preempted, evicted, ahead, over, out int64
+	var ended, preempted, evicted, ahead, over, out, throttled int64
 	wasted := 0.
 	for _, one := range o {
 		ended += one.Ended
@@ -444,6 +446,7 @@ func outages(o outcomes) (notes []string) {
 		ahead += one.PreWarmed
 		over += one.OverLimit
 		out += one.OutOfMemory
+		throttled += one.Throttled
 		wasted += one.Wasted.Seconds()
 	}
 	if ended+preempted > 0 {
@@ -451,6 +454,9 @@ func outages(o outcomes) (notes []string) {
 	}
 	if wasted > 0 {
 		notes = append(notes, fmt.Sprintf("%.4g s of core time went into attempts that answered nothing", wasted))
+	}
+	if throttled > 0 {
+		notes = append(notes, fmt.Sprintf("%d times a sandbox had used up its CPU limit and waited for the next period", throttled))
 	}
 	if over > 0 {
 		notes = append(notes, fmt.Sprintf("%d sandboxes were ended, with the calls in them, for using more memory than they may", over))

@@ -109,7 +109,7 @@ func drawKnative(t *rapid.T, c *Cluster) {
 // drawKubernetes leaves placement, or sets Kubernetes up with every key.
 func drawKubernetes(t *rapid.T, s *Scenario) {
 	c := &s.Cluster
-	c.Resources.MemoryRequest, c.Resources.MemoryIdle = 0, 0
+	limitResources(&c.Resources, c.Discipline)
 	chosen := evenly(t, "kubernetes", 0, 1, 2, 3) == 0
 	pod := Pod{
 		Image: "app", NodeSelector: []string{"disk=ssd", "!gpu", "zone in (a, b)"}, Tolerations: []string{"a=b:NoSchedule", "*"},
@@ -127,7 +127,7 @@ func drawKubernetes(t *rapid.T, s *Scenario) {
 	for i := range s.Workload.Functions {
 		f := &s.Workload.Functions[i]
 		if f.Resources != nil {
-			f.Resources.MemoryRequest, f.Resources.MemoryIdle = 0, 0
+			limitResources(f.Resources, c.Discipline)
 		}
 		switch {
 		case !chosen:
@@ -151,6 +151,14 @@ func drawKubernetes(t *rapid.T, s *Scenario) {
 	c.Placement = Policy[cluster.Placement]{Name: "spread", With: policy.Placements()["spread"]}
 	if evicts(c.KeepAlive.With) {
 		c.KeepAlive = Policy[policy.Keeping]{Name: "fixed", With: policy.FixedTime{For: 10 * time.Minute}}
+	}
+}
+
+// limitResources makes the limits ones that can be kept, by any function.
+func limitResources(r *Resources, d cluster.Discipline) {
+	r.MemoryRequest, r.MemoryIdle = min(r.MemoryRequest, 1), min(r.MemoryIdle, 1)
+	if r.CPULimit += r.CPURequest; d != cluster.CFS {
+		r.CPULimit = 0
 	}
 }
 
@@ -297,12 +305,13 @@ func fillScalar(t *rapid.T, path string, f field, v reflect.Value) {
 	case v.CanFloat():
 		v.SetFloat(rapid.Float64Range(0.5, 0.999).Draw(t, path))
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		_, high, _ := strings.Cut(f.bounds, "..")
+		low, high, _ := strings.Cut(f.bounds, "..")
+		least, _ := time.ParseDuration(low)
 		most, err := time.ParseDuration(high)
 		if err != nil {
 			most = 1e18
 		}
-		v.SetInt(rapid.Int64Range(1000, int64(most)).Draw(t, path))
+		v.SetInt(rapid.Int64Range(max(1000, int64(least)), int64(most)).Draw(t, path))
 	default:
 		_, high, _ := strings.Cut(f.bounds, "..")
 		most, err := strconv.ParseInt(high, 10, 64)

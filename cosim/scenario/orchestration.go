@@ -16,8 +16,10 @@ type distribution = servicetime.Distribution
 
 // Resources are what a sandbox requests, and what it uses of it.
 type Resources struct {
-	// CPURequest is how much CPU a sandbox requests, such as 250m or 2; none unless given.
+	// CPURequest is how much CPU a sandbox requests, such as 250m or 2; none unless given. Kubernetes counts it, and the discipline cfs shares cores by it.
 	CPURequest CPU `yaml:"cpu-request"`
+	// CPULimit is how much CPU it may use under the discipline cfs; without a limit unless given.
+	CPULimit CPU `yaml:"cpu-limit"`
 	// MemoryRequest is how much memory it requests; all that it may use unless given.
 	MemoryRequest MiB `yaml:"memory-request" range:"1MiB.."`
 	// MemoryIdle is how much of its memory a sandbox without calls uses. Who uses more than its memory is ended with the calls in it; where a node has none left, who uses most beyond its request. What it requests, where only other functions say.
@@ -64,12 +66,26 @@ func (r Resources) Memory() (*cluster.MemoryUse, error) {
 	return use, err
 }
 
-// checkResources reports requests and uses that a function's memory cannot hold.
-func (s *Scenario) checkResources(r *reader, p place, m *Resources, memory MiB) {
+// checkMemory reports requests and uses that a function's memory cannot hold.
+func (m *Resources) checkMemory(r *reader, p place, memory MiB) {
 	for key, size := range map[string]MiB{"memory-request": m.MemoryRequest, "memory-idle": m.MemoryIdle} {
 		if size > memory && r.sound(p, key) {
 			r.wrong(p.child(key), "is more than the function's memory, %s: lower it, or raise memory", format(field{}, reflect.ValueOf(memory)))
 		}
+	}
+}
+
+// checkCPU reports a limit that nothing keeps, or that is less than the request.
+func (s *Scenario) checkCPU(r *reader, c, p place, m *Resources) {
+	limit := p.child("cpu-limit")
+	if limit.node == nil || !r.sound(p, "cpu-limit", "cpu-request") || !r.sound(c, "discipline") {
+		return
+	}
+	switch {
+	case s.Cluster.Discipline != cluster.CFS:
+		r.wrong(place{path: limit.path, key: limit.key}, "goes with cluster.discipline: cfs only: remove it")
+	case m.CPULimit == 0 || m.CPURequest > m.CPULimit:
+		r.wrong(limit, "a sandbox could do nothing, or less than it requests: raise the limit")
 	}
 }
 
@@ -86,6 +102,7 @@ func (s *Scenario) checkOrchestration(r *reader, p place) {
 	for i := range s.Cluster.Nodes {
 		s.checkNodePod(r, c.child("nodes"), i, chosen)
 	}
+	s.checkCPU(r, c, c.child("resources"), &s.Cluster.Resources)
 	functions := p.child("workload").child("functions")
 	for i := range s.Workload.Functions {
 		f := &s.Workload.Functions[i]
@@ -99,9 +116,10 @@ func (s *Scenario) checkOrchestration(r *reader, p place) {
 			r.wrong(at.child("keep-alive"), "%s", evictsProblem)
 		}
 		if f.Resources != nil {
-			s.checkResources(r, at.child("resources"), f.Resources, s.demandMemory(f))
+			f.Resources.checkMemory(r, at.child("resources"), s.demandMemory(f))
+			s.checkCPU(r, c, at.child("resources"), f.Resources)
 		} else {
-			s.checkResources(r, c.child("resources"), &s.Cluster.Resources, s.demandMemory(f))
+			s.Cluster.Resources.checkMemory(r, c.child("resources"), s.demandMemory(f))
 		}
 	}
 	if !chosen {

@@ -44,6 +44,8 @@ type Cluster struct {
 	Kubernetes Kubernetes `yaml:"kubernetes" only:"orchestrator=kubernetes"`
 	// Discipline is how the cores of a node are shared.
 	Discipline cluster.Discipline `yaml:"discipline" default:"fcfs"`
+	// QuotaPeriod is how often the cpu-limit of a sandbox is granted anew: a limit of half a core is half of this time.
+	QuotaPeriod time.Duration `yaml:"cpu-quota-period" only:"discipline=cfs" default:"100ms" range:"1ms..1s"`
 	// CoreChoice is which core of its node an invocation runs on.
 	CoreChoice cluster.CoreChoice `yaml:"core-choice" default:"last"`
 	// Binding is when an invocation is bound to a sandbox.
@@ -68,7 +70,7 @@ type Cluster struct {
 	Concurrency int `yaml:"concurrency" default:"1" range:"1..1000000"`
 	// QueueLimit is how many invocations may wait in one queue.
 	QueueLimit int `yaml:"queue-limit" default:"unlimited" also:"unlimited" range:"0..1000000000"`
-	// Resources are what a sandbox requests.
+	// Resources are what a sandbox requests, and what it uses of it.
 	Resources Resources `yaml:"resources"`
 	// ColdStart is what a new sandbox takes before its first call.
 	ColdStart ColdStart `yaml:"cold-start"`
