@@ -250,11 +250,6 @@ func (c *Config) checkRun() (mistakes []error) {
 
 // checkControlled reports what is not simulated under a control plane.
 func (c *Config) checkControlled() (mistakes []error) {
-	for _, n := range c.Nodes {
-		if r := n.Reliability; r.Lifetime != nil || len(r.FailAt) > 0 || len(r.Schedule.Steps) > 0 {
-			mistakes = append(mistakes, fmt.Errorf("node %s: nodes do not come and go under a control plane: remove its schedule, lifetime or failure", n.Name))
-		}
-	}
 	for _, f := range c.Functions {
 		if f.NewHedge != nil {
 			mistakes = append(mistakes, fmt.Errorf("function %s: nothing is hedged under a control plane: remove the hedging", f.Name))

@@ -25,6 +25,9 @@ type ControlPlane interface {
 	// Lost is called when sandboxes are gone at once with what was in them: nothing can
 	// be sent there any more. They may be replaced after the given time.
 	Lost(gone []Lost, replace time.Duration)
+	// Leaving is called when the nodes of ready sandboxes are to be left: those are to
+	// end what they have and then be removed.
+	Leaving(leaving []*Sandbox)
 	// Handle is called for a signal at its instant.
 	Handle(s Signal)
 }

@@ -226,9 +226,7 @@ func TestWhatIsNotSimulatedUnderAPlaneIsRefused(t *testing.T) {
 	t.Parallel()
 	c := controlled(t, &plane{}, &spy{service: ms})
 	require.NoError(t, c.Check())
-	c.Nodes[0].FailAt = []time.Duration{time.Second}
 	c.Functions[0].NewHedge = func() cluster.Hedge { return nil }
 	err := c.Check()
-	require.ErrorContains(t, err, "node node-0: nodes do not come and go under a control plane")
 	require.ErrorContains(t, err, "function f: nothing is hedged under a control plane")
 }

@@ -171,7 +171,11 @@ func (m *Model) ready(s *Sandbox) {
 	s.function.starting--
 	if !s.node.accepts() {
 		m.drop(s)
-		m.scale(s.function)
+		if m.control != nil {
+			m.control.Lost([]Lost{{Sandbox: s}}, 0)
+		} else {
+			m.scale(s.function)
+		}
 		return
 	}
 	m.join(s)

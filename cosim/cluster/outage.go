@@ -151,6 +151,16 @@ func (m *Model) change(kind eventKind, n *Node, life int32) {
 func (m *Model) drain(n *Node) {
 	n.draining = true
 	m.nodeChanged(n)
+	if m.control != nil {
+		var leaving []*Sandbox
+		for _, s := range n.byAge() {
+			if s.ready {
+				leaving = append(leaving, s)
+			}
+		}
+		m.control.Leaving(leaving)
+		return
+	}
 	var homeless []int32
 	affected := map[*Function]bool{}
 	for _, s := range slices.Clone(n.residents) {
@@ -191,10 +201,22 @@ func (m *Model) end(n *Node) {
 	}
 	m.halt(n)
 	n.up = false
+	routes := map[*Sandbox][]int32{}
+	for _, id := range bound {
+		inv := m.invocations.at(id)
+		routes[inv.sandbox] = append(routes[inv.sandbox], inv.route)
+		if inv.function.memory != nil {
+			m.meal(id).mib = 0
+		}
+		inv.sandbox = nil
+		inv.life++ // what was to happen to it there does not
+	}
 	affected := map[*Function]bool{}
-	for _, s := range slices.Clone(n.residents) {
+	var gone []Lost
+	for _, s := range n.byAge() {
 		affected[s.function] = true
 		s.queue.clear()
+		gone = append(gone, Lost{s, routes[s]})
 		if s.ready {
 			m.discard(s)
 		} else {
@@ -204,13 +226,10 @@ func (m *Model) end(n *Node) {
 	}
 	n.life++
 	m.nodeChanged(n)
+	if m.control != nil {
+		m.control.Lost(gone, 0)
+	}
 	for _, id := range bound {
-		inv := m.invocations.at(id)
-		if inv.function.memory != nil {
-			m.meal(id).mib = 0
-		}
-		inv.sandbox = nil
-		inv.life++ // what was to happen to it there does not
 		m.lose(id, LossNode)
 	}
 	m.replace(affected)
@@ -236,8 +255,19 @@ func (m *Model) halt(n *Node) {
 	}
 }
 
-// replace asks the scalers of the functions that lost sandboxes.
+// byAge lists the sandboxes of a node, the oldest first.
+func (n *Node) byAge() []*Sandbox {
+	list := slices.Clone(n.residents)
+	slices.SortFunc(list, func(a, b *Sandbox) int { return cmp.Compare(a.life, b.life) })
+	return list
+}
+
+// replace asks the scalers of the functions that lost sandboxes; a control plane
+// knows by itself.
 func (m *Model) replace(affected map[*Function]bool) {
+	if m.control != nil {
+		return
+	}
 	functions := make([]*Function, 0, len(affected))
 	for f := range affected {
 		functions = append(functions, f)

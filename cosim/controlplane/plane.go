@@ -156,6 +156,25 @@ func (p *Plane) Lost(gone []cluster.Lost, replace time.Duration) {
 	p.withdraw(list, replace)
 }
 
+// Leaving implements cluster.ControlPlane: the pods are drained, and replaced at
+// once.
+func (p *Plane) Leaving(leaving []*cluster.Sandbox) {
+	var list []*pod
+	for _, s := range leaving {
+		if d := p.pods[s.ID()]; !d.terminating {
+			d.terminating = true
+			d.revision.terminating++
+			list = append(list, d)
+		}
+	}
+	p.withdraw(list, 0)
+	for _, d := range list {
+		if d.sandbox.Load() == 0 {
+			p.remove(d)
+		}
+	}
+}
+
 // withdraw takes pods out of their revisions' paths, all of them before anything is
 // sent elsewhere, and has the revisions start others for them after a time.
 func (p *Plane) withdraw(list []*pod, replace time.Duration) {

@@ -26,6 +26,7 @@ type bench struct {
 	nodes, cores  int
 	memory, gives int // gives: what nodes give out, where it is more
 	retry         cluster.Retry
+	reliability   cluster.Reliability
 	activators    int
 	horizon       time.Duration
 	seed          uint64
@@ -61,7 +62,7 @@ func (b bench) config(t require.TestingT) cluster.Config {
 	c.NewBalancer = clustertest.Balancer(t, "random")
 	c.Horizon, c.Drain, c.Buckets = des.Time(b.horizon), time.Hour, int(b.horizon/time.Second)
 	for i := range b.nodes {
-		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, PlaceMiB: b.gives, Platform: "p"})
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, PlaceMiB: b.gives, Platform: "p", Reliability: b.reliability})
 	}
 	c.Retry = b.retry
 	plane := controlplane.Config{Activators: b.activators, Random: c.Random}
@@ -277,6 +278,12 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 			memory: rapid.SampledFrom([]int{500, 4000}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
 			horizon: 150 * time.Second, seed: rapid.Uint64().Draw(t, "seed"),
 		}
+		if rapid.Bool().Draw(t, "unreliable") {
+			b.reliability = cluster.Reliability{
+				Lifetime: servicetime.Exponential{Expectation: time.Duration(rapid.IntRange(30, 120).Draw(t, "lifetime")) * time.Second},
+				Notice:   rapid.SampledFrom([]time.Duration{0, 2 * time.Second}).Draw(t, "notice"), Repair: time.Duration(rapid.IntRange(0, 9).Draw(t, "repair")) * time.Second,
+			}
+		}
 		var uses *cluster.MemoryUse
 		if rapid.IntRange(0, 2).Draw(t, "hungry") == 0 {
 			uses = &cluster.MemoryUse{IdleMiB: 30, Invocation: upTo(rapid.IntRange(1, 150).Draw(t, "memory of a call"))}
@@ -342,4 +349,25 @@ func (c *courses) QuantileMiB(float64) int {
 	first := c.sizes[0]
 	c.sizes = append(c.sizes[1:], first)
 	return first
+}
+
+// A revision whose pods are lost gets as many others, and who was in them is tried
+// again.
+func TestLostPodsAreReplaced(t *testing.T) {
+	t.Parallel()
+	for _, notice := range []time.Duration{0, 20 * time.Second} {
+		o := bench{
+			nodes: 2, cores: 4, horizon: 3 * time.Minute, seed: 1, activators: 1, retry: policy.FixedRetry{Attempts: 3},
+			reliability: cluster.Reliability{FailAt: []time.Duration{70 * time.Second}, Notice: notice, Repair: 10 * time.Second},
+			functions: []function{{
+				arrivals: clustertest.Every(250*time.Millisecond, 0), service: second(.6),
+				concurrency: 1, annotations: []string{"min-scale", "4"}, cold: time.Second,
+			}},
+		}.run(t)
+		require.EqualValues(t, 2, o.Ended)
+		require.Equal(t, o.Account.Arrived, o.Account.Done, "%v: both nodes fail at once, and everything is done in the end", notice)
+		require.Equal(t, notice == 0, o.Account.Retries > 0, "what is known ahead loses nothing")
+		require.Equal(t, notice == 0, o.Wasted > 0)
+		require.GreaterOrEqual(t, o.Created, int64(4))
+	}
 }

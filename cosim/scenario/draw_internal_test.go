@@ -103,6 +103,7 @@ func drawKnative(t *rapid.T, c *Cluster) {
 	standard := Cluster{LoadBalancing: Policy[policy.Balancing]{Name: "first-available", With: policy.Balancings()["first-available"]}, KeepAlive: Policy[policy.Keeping]{Name: "fixed", With: policy.FixedTime{For: 10 * time.Minute}}}
 	c.Binding, c.SandboxChoice, c.QueueLimit = cluster.BindLate, policy.MostRecent, cluster.Unlimited
 	c.LoadBalancing, c.KeepAlive = standard.LoadBalancing, standard.KeepAlive
+	c.Hedging = Policy[policy.Hedging]{Name: "none", With: policy.Hedgings()["none"]}
 	c.Scaling = Scaling{Kind: "concurrency", Max: cluster.Unlimited}
 }
 

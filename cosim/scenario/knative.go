@@ -182,6 +182,7 @@ func (c *Cluster) checkDecided(r *reader, p place) {
 		"scaling":        c.Scaling == Scaling{Kind: "concurrency", Max: cluster.Unlimited},
 		"keep-alive":     c.KeepAlive.String() == (10 * time.Minute).String(),
 		"queue-limit":    c.QueueLimit == cluster.Unlimited,
+		"hedging":        c.Hedging.Name == "none",
 	} {
 		if k := p.child(key); !standard && k.node != nil && r.sound(p, key) {
 			r.wrong(place{path: k.path, key: k.key}, "is decided by Knative where controlplane is knative: remove it")

@@ -137,10 +137,10 @@ spec:
 func TestKnativeNeedsItsFilesAndLeavesNothingToOthers(t *testing.T) {
 	t.Parallel()
 	_, err := written(t, map[string]string{
-		"s.yaml":   strings.Replace(knativeScenario, "  concurrency: 5\n", "  keep-alive: 1m\n  scaling: {kind: fixed, sandboxes: 2}\n", 1),
+		"s.yaml":   strings.Replace(knativeScenario, "  concurrency: 5\n", "  keep-alive: 1m\n  scaling: {kind: fixed, sandboxes: 2}\n  hedging: {policy: fixed, delay: 1s}\n", 1),
 		"map.yaml": "kind: Secret\n",
 	})
-	for _, says := range []string{"keep-alive: is decided by Knative", "scaling: is decided by Knative", "there is no file", "want a Kubernetes object with kind: ConfigMap"} {
+	for _, says := range []string{"keep-alive: is decided by Knative", "scaling: is decided by Knative", "hedging: is decided by Knative", "there is no file", "want a Kubernetes object with kind: ConfigMap"} {
 		require.ErrorContains(t, err, says)
 	}
 	_, err = written(t, map[string]string{"s.yaml": strings.Replace(knativeScenario, "  controlplane: knative\n", "", 1)})

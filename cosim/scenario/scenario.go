@@ -34,7 +34,7 @@ type Scenario struct {
 type Cluster struct {
 	// Nodes are the machines.
 	Nodes []NodeGroup `yaml:"nodes" need:"always"`
-	// ControlPlane is knative for Knative Serving's, which decides instead of binding, load-balancing, sandbox-choice, scaling, keep-alive and queue-limit.
+	// ControlPlane is knative for Knative Serving's, which decides instead of binding, load-balancing, sandbox-choice, scaling, keep-alive, queue-limit and hedging.
 	ControlPlane string `yaml:"controlplane" words:"knative"`
 	// Knative is how Knative is set up.
 	Knative Knative `yaml:"knative" only:"controlplane=knative"`

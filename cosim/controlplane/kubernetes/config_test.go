@@ -156,6 +156,7 @@ func (o *ordering) Arrived(*cluster.Function, int32)   {}
 func (o *ordering) Left(*cluster.Sandbox, int32)       {}
 func (o *ordering) Placed(*cluster.Sandbox)            {}
 func (o *ordering) Lost([]cluster.Lost, time.Duration) {}
+func (o *ordering) Leaving([]*cluster.Sandbox)         {}
 
 func add(o *ordering)      { o.a.Add(o.a.Functions()[0], false) }
 func withdraw(o *ordering) { o.a.Withdraw(o.a.Functions()[0]) }
