@@ -1,7 +1,5 @@
 package kubernetes
 
-import "slices"
-
 // pending is the pod that is being scheduled, with what its filters and scores share.
 type pending struct {
 	function int32
@@ -35,17 +33,17 @@ func (k *Kubernetes) prefilter(function int32) *pending {
 	spec := &k.config.Pods[function]
 	p := &pending{function: function, spec: spec}
 	p.request, p.nonzero = spec.request()
+	var needed topologies
 	for _, c := range spec.Spread {
 		if c.Hard {
-			p.hard = append(p.hard, spreadState{SpreadConstraint: c, topology: k.topologies[c.Topology]})
+			t := k.topologies[c.Topology]
+			needed = append(needed, t)
+			p.hard = append(p.hard, spreadState{SpreadConstraint: c, topology: t})
 		}
-	}
-	labelled := func(i int) bool {
-		return !slices.ContainsFunc(p.hard, func(s spreadState) bool { return s.topology.domain[i] < 0 })
 	}
 	for i := range p.hard {
 		s := &p.hard[i]
-		s.counts, s.least = k.eligible(p, s.topology, labelled)
+		s.counts, s.least = k.eligible(p, s.topology, needed)
 	}
 	for _, term := range spec.PodAffinity {
 		if term.Weight > 0 {
@@ -105,14 +103,27 @@ func (k *Kubernetes) inDomains(t *topology, functions []int) (counts []int64, su
 	return counts, sum
 }
 
+// topologies are those whose labels a node must have to be considered.
+type topologies []*topology
+
+// on reports whether the i-th node has the labels of all of them.
+func (list topologies) on(i int) bool {
+	for _, t := range list {
+		if t.domain[i] < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // eligible counts the pod's siblings by domain on the nodes that it may run on and
 // that have the labels of its other constraints, and returns the least number of a
 // domain with such a node.
-func (k *Kubernetes) eligible(p *pending, t *topology, labelled func(i int) bool) (counts []int64, least int64) {
+func (k *Kubernetes) eligible(p *pending, t *topology, needed topologies) (counts []int64, least int64) {
 	counts, least = make([]int64, t.size), -1
 	seen := make([]bool, t.size)
 	for i, n := range k.nodes {
-		if d := t.domain[i]; d >= 0 && n.up && labelled(i) && matches(p.spec.NodeSelector, n.labels) {
+		if d := t.domain[i]; d >= 0 && n.up && needed.on(i) && matches(p.spec.NodeSelector, n.labels) {
 			counts[d] += int64(n.count[p.function])
 			seen[d] = true
 		}

@@ -155,13 +155,16 @@ func scoreSpread(k *Kubernetes, p *pending, nodes []int32, scores []int64) {
 	if len(constraints) == 0 {
 		return
 	}
-	labelled := func(i int) bool {
-		return !required || !slices.ContainsFunc(constraints, func(c SpreadConstraint) bool { return k.topologies[c.Topology].domain[i] < 0 })
+	var needed topologies
+	for _, c := range constraints {
+		if required {
+			needed = append(needed, k.topologies[c.Topology])
+		}
 	}
 	ignored := make([]bool, len(nodes))
 	kept := 0
 	for j, i := range nodes {
-		if ignored[j] = !labelled(int(i)); !ignored[j] {
+		if ignored[j] = !needed.on(int(i)); !ignored[j] {
 			kept++
 		}
 	}
@@ -172,7 +175,7 @@ func scoreSpread(k *Kubernetes, p *pending, nodes []int32, scores []int64) {
 		var counts []int64
 		if c.Topology != Hostname {
 			size = domainsOf(t, nodes, ignored)
-			counts, _ = k.eligible(p, t, labelled)
+			counts, _ = k.eligible(p, t, needed)
 		}
 		weight := math.Log(float64(size + 2))
 		for j, i := range nodes {
