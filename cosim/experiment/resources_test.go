@@ -21,6 +21,7 @@ func TestResourcesExample(t *testing.T) {
 	require.NoError(t, err)
 	notes := strings.Join(r.Notes, "\n")
 	require.Contains(t, notes, "for using more memory than they may")
+	require.Contains(t, notes, "a sandbox had used up its CPU limit")
 	require.Equal(t, 2, strings.Count(notes, "because their node had no memory left"), "at 200 % and at 400 %: %s", notes)
 	require.Len(t, r.Runs, 3)
 	for _, run := range r.Runs {
