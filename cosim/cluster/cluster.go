@@ -92,7 +92,7 @@ type Model struct {
 	meals       []meal // of the invocations, where memory is followed
 	random      randomStreams
 	recorder    recorder
-	unplaced    fifo[int32] // functions whose new sandboxes found no memory, one entry each
+	unplaced    fifo[int32] // functions whose new sandboxes found no room, one entry each
 	lives       int32       // sandboxes made
 	evicts      bool        // some keep-alive gives up sandboxes for memory
 	age         float64     // worth of the sandbox evicted last

@@ -142,6 +142,8 @@ type NodeConfig struct {
 	MemoryMiB int // 0: without a limit
 	PlaceMiB  int // memory that is given out to sandboxes; 0: all of it. More overcommits it
 	Platform  string
+	// MaxSandboxes is how many sandboxes there can be at a time; 0: without a limit.
+	MaxSandboxes int
 	Reliability
 }
 
@@ -204,6 +206,9 @@ func (c *Config) Check() error {
 		mistakes = append(mistakes, n.check(n)...)
 		if n.MemoryMiB < 0 {
 			wrong("node %s: memory must not be negative", n.Name)
+		}
+		if n.MaxSandboxes < 0 {
+			wrong("node %s: the number of its sandboxes must not be negative, not %d", n.Name, n.MaxSandboxes)
 		}
 		if n.PlaceMiB < 0 || n.PlaceMiB > 0 && n.MemoryMiB == 0 {
 			wrong("node %s: of its %d MiB it cannot give out %d", n.Name, n.MemoryMiB, n.PlaceMiB)

@@ -47,6 +47,7 @@ func drawn(t *rapid.T) func() cluster.Config {
 			Cores:     rapid.IntRange(1, 4).Draw(t, "cores"),
 			MemoryMiB: rapid.SampledFrom([]int{0, 256, 512, 2048}).Draw(t, "memory"),
 		}
+		n.MaxSandboxes = rapid.SampledFrom([]int{0, 0, 3}).Draw(t, "most sandboxes")
 		n.PlaceMiB = n.MemoryMiB * rapid.IntRange(0, 2).Draw(t, "overcommitment")
 		if rapid.Bool().Draw(t, "unreliable") {
 			n.Reliability = drawnReliability(t, n.Cores)

@@ -146,14 +146,15 @@ func (m *Model) makeRoom(f *Function) int {
 	return best
 }
 
-// victims returns the idle sandboxes that must go for memoryMiB to be free, what
-// they are worth together, and whether that suffices.
+// victims returns the idle sandboxes that must go for one of memoryMiB to have room,
+// what they are worth together, and whether that suffices.
 func (n *Node) victims(memoryMiB int) (victims []*Sandbox, worth float64, enough bool) {
 	if !n.accepts() {
 		return nil, 0, false
 	}
 	free, limited := n.FreeMiB()
-	if !limited || free >= memoryMiB {
+	enough = n.Fits(memoryMiB)
+	if enough {
 		return nil, 0, true
 	}
 	spare := map[*Function]int{}
@@ -172,17 +173,18 @@ func (n *Node) victims(memoryMiB int) (victims []*Sandbox, worth float64, enough
 	})
 	kept := victims[:0]
 	for _, s := range victims {
-		if free >= memoryMiB {
+		if enough {
 			break
 		}
-		if spare[s.function] > 0 && s.function.config.MemoryMiB > 0 {
+		if spare[s.function] > 0 && (s.function.config.MemoryMiB > 0 || n.full()) {
 			spare[s.function]--
 			free += s.function.config.MemoryMiB
 			worth += s.worth
 			kept = append(kept, s)
+			enough = !limited || free >= memoryMiB
 		}
 	}
-	return kept, worth, free >= memoryMiB
+	return kept, worth, enough
 }
 
 // removeSandbox takes an idle sandbox away; its memory goes to those who have

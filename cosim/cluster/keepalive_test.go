@@ -266,6 +266,32 @@ func TestOnlyAnEvictorGivesUpSandboxes(t *testing.T) {
 	require.Equal(t, int64(1), o.Account.Queued)
 }
 
+// A node that takes two sandboxes has no room for a third, however little memory it
+// needs: it waits, or the one that is worth least goes for it.
+func TestANodeTakesSoManySandboxes(t *testing.T) {
+	t.Parallel()
+	outcome := func(keepAlive func(value float64) func(*rand.Rand) cluster.KeepAlive, memory int) *cluster.Outcome {
+		a, b, late := elastic("a", keepAlive(1), 0), elastic("b", keepAlive(2), 0), elastic("late", keepAlive(3), 100)
+		a.MemoryMiB, late.MemoryMiB = memory, memory
+		c := world(t, 4, a, b, late)
+		c.Nodes[0].MaxSandboxes, c.Nodes[0].MemoryMiB, c.Drain = 2, 4*memory, time.Second
+		return run(t, c)
+	}
+	o := outcome(func(float64) func(*rand.Rand) cluster.KeepAlive { return keep(500 * ms) }, 0)
+	require.EqualValues(t, 1, o.Unplaced)
+	require.EqualValues(t, 3, o.Account.Done)
+	require.InDelta(t, .4, o.Functions[2].Times.Waiting.Max().Seconds(), .011, "until the others' keep-alive is over")
+	for _, memory := range []int{0, 60} {
+		o = outcome(worth, memory)
+		require.EqualValues(t, 1, o.Evicted, memory)
+		require.Zero(t, o.Unplaced)
+		require.Zero(t, o.Functions[2].Times.Waiting.Max())
+	}
+	c := world(t, 1)
+	c.Nodes[0].MaxSandboxes = -1
+	require.ErrorContains(t, c.Check(), "the number of its sandboxes must not be negative, not -1")
+}
+
 func TestSeveralMakeRoomForOneThatIsLarge(t *testing.T) {
 	t.Parallel()
 	a, b, large := elastic("a", worth(1), 0), elastic("b", worth(2), 0), elastic("large", worth(5), 100)

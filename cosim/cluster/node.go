@@ -100,8 +100,11 @@ func (n *Node) FreeMiB() (free int, limited bool) {
 // Fits reports whether a sandbox of memoryMiB can be placed.
 func (n *Node) Fits(memoryMiB int) bool {
 	free, limited := n.FreeMiB()
-	return n.accepts() && (!limited || memoryMiB <= free)
+	return n.accepts() && !n.full() && (!limited || memoryMiB <= free)
 }
+
+// full reports whether the node has as many sandboxes as it takes.
+func (n *Node) full() bool { return n.config.MaxSandboxes > 0 && n.sandboxes >= n.config.MaxSandboxes }
 
 // accepts reports whether new sandboxes may be placed here at all.
 func (n *Node) accepts() bool { return n.up && !n.draining }

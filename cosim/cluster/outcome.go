@@ -41,7 +41,7 @@ type Outcome struct {
 	ColdStarts             int64 // of these, those that waited for their sandbox to start; the others found it started
 	PreWarmed              int64 // sandboxes started ahead by a PreWarmer
 	Interpolated           int64 // service times from between measured conditions
-	Unplaced               int64 // times a sandbox found no memory
+	Unplaced               int64 // times a sandbox found no room
 	Created                int64 // sandboxes made after time 0
 	Evicted                int64 // idle sandboxes given up for memory
 	Throttled              int64 // times a sandbox had used up its quota of core time

@@ -28,8 +28,8 @@
 //  5. Requests do not time out, and a revision's progress deadline never passes.
 //  6. The activator's queue has no limit: Knative's limit is 10 000 beyond the
 //     largest 32-bit number, which no run reaches.
-//  7. A node takes as many pods as its memory holds, unless package kubernetes
-//     places them, whose kubelets take 110. On nodes without either limit, an
-//     overloaded revision without a max-scale whose scrapes see its old, busy pods
-//     only scales without bound.
+//  7. A node takes as many pods as its memory and its MaxSandboxes allow, unless
+//     package kubernetes places them: scenarios give it the kubelet's 110. On nodes
+//     without either limit, an overloaded revision without a max-scale whose scrapes
+//     see its old, busy pods only scales without bound.
 package controlplane

@@ -25,6 +25,7 @@ import (
 type bench struct {
 	nodes, cores  int
 	memory, gives int // gives: what nodes give out, where it is more
+	takes         int // pods on a node; 0: without a limit
 	retry         cluster.Retry
 	reliability   cluster.Reliability
 	activators    int
@@ -62,7 +63,7 @@ func (b bench) config(t require.TestingT) cluster.Config {
 	c.NewBalancer = clustertest.Balancer(t, "random")
 	c.Horizon, c.Drain, c.Buckets = des.Time(b.horizon), time.Hour, int(b.horizon/time.Second)
 	for i := range b.nodes {
-		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, PlaceMiB: b.gives, Platform: "p", Reliability: b.reliability})
+		c.Nodes = append(c.Nodes, cluster.NodeConfig{Name: strconv.Itoa(i), Cores: b.cores, MemoryMiB: b.memory, PlaceMiB: b.gives, MaxSandboxes: b.takes, Platform: "p", Reliability: b.reliability})
 	}
 	c.Retry = b.retry
 	plane := controlplane.Config{Activators: b.activators, Random: c.Random}
@@ -258,6 +259,23 @@ func TestPodsWaitForMemory(t *testing.T) {
 	require.Equal(t, o.Account.Arrived, o.Account.Done+o.Account.Rejected)
 }
 
+// An overloaded revision without a max-scale gets no more pods than its nodes take,
+// and goes on being served by those that it has.
+func TestNodesTakeSoManyPods(t *testing.T) {
+	t.Parallel()
+	outcome := func(takes int) *cluster.Outcome {
+		return bench{nodes: 2, cores: 1, takes: takes, horizon: 120 * time.Second, seed: 4, functions: []function{
+			{arrivals: clustertest.Every(40*time.Millisecond, 0), service: second(1), concurrency: 1},
+		}}.run(t)
+	}
+	require.Greater(t, pods(outcome(0), 119), 30.0)
+	o := outcome(15)
+	require.LessOrEqual(t, slices.Max(o.Timeline.Sandboxes), 30.0)
+	require.Greater(t, pods(o, 119), 29.0)
+	require.Positive(t, o.Unplaced)
+	require.Positive(t, o.Account.Done)
+}
+
 func TestTheWayCounts(t *testing.T) {
 	t.Parallel()
 	o := bench{nodes: 1, cores: 1, horizon: 10 * time.Second, functions: []function{{
@@ -276,6 +294,7 @@ func TestEverySettingKeepsTheBooks(t *testing.T) {
 		b := bench{
 			nodes: rapid.IntRange(1, 4).Draw(t, "nodes"), cores: rapid.IntRange(1, 4).Draw(t, "cores"),
 			memory: rapid.SampledFrom([]int{500, 4000}).Draw(t, "memory"), activators: rapid.IntRange(1, 4).Draw(t, "activators"),
+			takes:   rapid.SampledFrom([]int{0, 0, 4}).Draw(t, "pods on a node"),
 			horizon: 150 * time.Second, seed: rapid.Uint64().Draw(t, "seed"),
 		}
 		if rapid.Bool().Draw(t, "unreliable") {

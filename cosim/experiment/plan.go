@@ -416,7 +416,8 @@ func (p *plan) notes(o outcomes) []string {
 
 // scarce names what a sandbox that has to wait lacks.
 func (p *plan) scarce() string {
-	if p.kubernetes != nil {
+	limited := func(n cluster.NodeConfig) bool { return n.MaxSandboxes > 0 }
+	if p.kubernetes != nil || slices.ContainsFunc(p.template.Nodes, limited) {
 		return "node"
 	}
 	return "memory"

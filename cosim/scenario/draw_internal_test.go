@@ -122,6 +122,7 @@ func drawKubernetes(t *rapid.T, s *Scenario) {
 		g := &c.Nodes[i]
 		g.Labels, g.Taints, g.Images = nil, nil, nil
 		if chosen {
+			g.MaxSandboxes = 0
 			g.Labels, g.Taints, g.Images = []string{"zone=a", "x="}, []string{"k:PreferNoSchedule"}, []string{"app"}
 		}
 	}

@@ -25,10 +25,17 @@ func (s *Scenario) Nodes() ([]cluster.NodeConfig, error) {
 	return nodes, errors.Join(append(mistakes, s.fail(nodes))...)
 }
 
+// maxPods is how many pods a kubelet takes where nobody says another number.
+const maxPods = 110
+
 func (s *Scenario) group(g NodeGroup) ([]cluster.NodeConfig, error) {
 	node := cluster.NodeConfig{Cores: g.Cores, MemoryMiB: int(g.Memory), Platform: g.Platform}
 	if g.MemoryOvercommit != 1 {
 		node.PlaceMiB = int(float64(g.Memory) * float64(g.MemoryOvercommit))
+	}
+	node.MaxSandboxes = g.MaxSandboxes
+	if s.Cluster.ControlPlane == "knative" && s.Cluster.Orchestrator == "" && g.MaxSandboxes == 0 {
+		node.MaxSandboxes = maxPods
 	}
 	if node.Platform == "" {
 		node.Platform = s.Fidelity.Platform

@@ -56,6 +56,26 @@ func TestGroupsBecomeNodes(t *testing.T) {
 	require.InDelta(t, 100, nodes[5].Lifetime.Quantile(.75).Seconds(), 1e-6, "a quarter lives longer")
 }
 
+// A node takes any number of sandboxes unless somebody says how many, and under
+// Knative as many as a kubelet; Kubernetes' own kubelets say so themselves.
+func TestNodesTakeSoManySandboxes(t *testing.T) {
+	t.Parallel()
+	const kubernetes = "  orchestrator: kubernetes\n  kubernetes: {images: [{name: x, layers: [{name: y, size: 1MiB}]}], pod: {image: x}}\n"
+	for want, text := range map[int][]string{
+		0:   {machines("{cores: 2}", ""), machines("{cores: 2}", "  controlplane: knative\n"+kubernetes)},
+		110: {machines("{cores: 2}", "  controlplane: knative\n")},
+		7:   {machines("{cores: 2, max-sandboxes: 7}", ""), machines("{cores: 2, max-sandboxes: 7}", "  controlplane: knative\n")},
+	} {
+		for _, one := range text {
+			s, err := scenario.Parse("s.yaml", []byte(one))
+			require.NoError(t, err)
+			nodes, err := s.Nodes()
+			require.NoError(t, err)
+			require.Equal(t, want, nodes[0].MaxSandboxes, one)
+		}
+	}
+}
+
 func TestInVitrosFailureFindsItsNode(t *testing.T) {
 	t.Parallel()
 	read := func(failure string) ([]cluster.NodeConfig, error) {

@@ -152,6 +152,9 @@ func (s *Scenario) checkNodePod(r *reader, nodes place, i int, chosen bool) {
 			r.wrong(place{path: c.path, key: c.key}, "goes with memory: a node without a limit has no more to give out")
 		}
 	}
+	if c := at.child("max-sandboxes"); c.node != nil && chosen {
+		r.wrong(place{path: c.path, key: c.key}, "is cluster.kubernetes.kubelet.max-pods where orchestrator is kubernetes: remove it")
+	}
 	if !chosen {
 		for _, key := range kubernetesKeys {
 			if c := at.child(key); c.node != nil {

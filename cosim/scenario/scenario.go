@@ -88,6 +88,8 @@ type NodeGroup struct {
 	Memory MiB `yaml:"memory" range:"1MiB.."`
 	// MemoryOvercommit is how much memory sandboxes are given of each node's, in all.
 	MemoryOvercommit Share `yaml:"memory-overcommit" default:"100%" range:"1%..10000%"`
+	// MaxSandboxes is how many sandboxes each node takes at a time; without a limit unless given, or 110 where controlplane is knative, as a kubelet.
+	MaxSandboxes int `yaml:"max-sandboxes" range:"1..1000000"`
 	// Platform of each node; fidelity.platform unless given.
 	Platform string `yaml:"platform"`
 	// Labels of each node, such as disk=ssd or topology.kubernetes.io/zone=a.
