@@ -40,7 +40,7 @@ func TestClientWaitsForAFunctionThatIsStillStarting(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client, err := functions.Dial(ctx, addr)
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,12 +33,25 @@ func install(t *testing.T) string {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
-	return port
+	for range 1000 {
+		// Below the ports that the kernel gives to connections, and to listeners that do
+		// not ask for one: between this look and its use nobody gets it.
+		port := 10_000 + (61*os.Getpid()+int(ports.Add(1)))%20_000
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	require.Fail(t, "no port is free")
+	return 0
 }
+
+// ports counts those that this process has tried.
+var ports atomic.Int64
+
+// patience is how long these tests wait for a process of their own; it may be slow
+// where others run beside it.
+const patience = 2 * time.Minute
 
 // missing says which of a function's needs this machine lacks, "" if none.
 func missing(t *testing.T, catalog *functions.Catalog, f *functions.Function, root string) string {
@@ -89,7 +103,7 @@ func run(t *testing.T, name string, argv, env []string) *os.Process {
 		select {
 		case err := <-ended:
 			require.NoError(t, err, "%s ends with status 0 on SIGTERM: %s", name, log.String())
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			require.NoError(t, cmd.Process.Kill())
 			t.Errorf("%s does not end on SIGTERM", name)
 		}
@@ -107,7 +121,7 @@ type running struct {
 // start runs a function and what it depends on, on free ports, until the test ends.
 func start(t *testing.T, catalog *functions.Catalog, f *functions.Function, root string) running {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r := running{databases: map[string]string{}}
 	var addresses []string
@@ -187,7 +201,7 @@ func drive(t *testing.T, client *functions.Client, f *functions.Function, class 
 	t.Helper()
 	call, err := f.Call(class, 7, n)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	reply, err := client.Invoke(ctx, call)
 	require.NoError(t, err, "class %s, call %d", class, n)

@@ -21,7 +21,7 @@ func counters(t *testing.T, question, addr string) map[string]int {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	_, err = fmt.Fprintf(conn, "%s\r\nquit\r\n", question)
 	require.NoError(t, err)
 	found := map[string]int{}
@@ -75,7 +75,7 @@ func TestHotelFunctionsReallyAskTheirDatabases(t *testing.T) {
 				for n := from; n < to; n++ {
 					one, err := f.Call(c.class, 5, n)
 					require.NoError(t, err)
-					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
 					reply, err := r.client.Invoke(ctx, one)
 					cancel()
 					require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestReservationsAreKept(t *testing.T) {
 		call.Method = "/reservation.Reservation/" + method
 		// Fields 1 to 5: customer, hotel, in, out, rooms.
 		call.Request = []byte("\n\x03Ann\x12" + string(rune(len(hotel))) + hotel + "\x1a\n2031-05-01\x22\n2031-05-03\x28" + string(rune(rooms)))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		reply, err := r.client.Invoke(ctx, call)
 		require.NoError(t, err)

@@ -67,7 +67,7 @@ func warmMedian(t *testing.T, r running, f *functions.Function, class string) fl
 	for i, spent := 0, time.Duration(0); i < most && (i < 3 || spent < time.Second); i++ {
 		call, err := f.Call(class, 3, i)
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		before := busy(t, r.process)
 		_, err = r.client.Invoke(ctx, call)
 		took := busy(t, r.process) - before

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long the suite waits for something that must happen.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Subject is a plugin under test and work that it can do.
 type Subject struct {

@@ -190,7 +190,9 @@ func TestEveryVerbThatAnswersDoesSoInJSON(t *testing.T) {
 	var findings []results.Finding
 	answer(0, "store verify", &findings)
 	var collected results.Collected
-	answer(0, "store gc --drop-collection recorded --dry-run", &collected)
+	cosim(t, exitOK, "store", "export", "files", "--function", "aes-go", "--condition", "warm")
+	cosim(t, exitOK, "store", "import", "files")
+	answer(0, "store gc --keep-stack another --dry-run", &collected)
 	require.NotEmpty(t, collected.Stacks)
 
 	// One missing thing keeps nothing else from being examined.
