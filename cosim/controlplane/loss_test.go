@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"microcosm/cosim/cluster"
 	"microcosm/cosim/cluster/clustertest"
 	"microcosm/cosim/servicetime"
 )
@@ -61,4 +62,29 @@ func TestTheBreakerLetsInElevenTimesTheConcurrency(t *testing.T) {
 		require.EqualValues(t, 11*c, o.Account.Done, "concurrency %d", c)
 		require.EqualValues(t, 9*c, o.Rejections)
 	}
+}
+
+// With the activator in the path of one pod for one call at a time, nobody is refused
+// and everybody waits as long as in front of a single server: Lindley's recursion, on
+// the same arrivals.
+func TestTheActivatorsQueueIsThatOfASingleServer(t *testing.T) {
+	t.Parallel()
+	const service = .9
+	arrivals := func() cluster.Arrivals {
+		return clustertest.First(2000, clustertest.Poisson(clustertest.Streams(3)("arrivals"), time.Second))
+	}
+	o := bench{nodes: 1, cores: 1, horizon: 3000 * time.Second, seed: 3, functions: []function{{
+		arrivals: arrivals(), service: second(service), concurrency: 1,
+		annotations: []string{"min-scale", "1", "max-scale", "1", "target-burst-capacity", "-1"},
+	}}}.run(t)
+	of, free, sum, longest := arrivals(), 0.0, 0.0, 0.0
+	for a, ok := of.Next(); ok; a, ok = of.Next() {
+		begin := max(a.At.Seconds(), free)
+		sum += begin - a.At.Seconds()
+		longest = max(longest, begin-a.At.Seconds())
+		free = begin + service
+	}
+	require.EqualValues(t, 2000, o.Account.Done)
+	require.InDelta(t, sum/2000, o.All.Waiting.Mean(), 1e-6)
+	require.InDelta(t, longest, o.All.Waiting.Max().Seconds(), 1e-6)
 }
