@@ -67,7 +67,7 @@ setup-test: ## install what the tests need beyond Go, gcc and make
 
 .PHONY: race
 race: setup-test build ## the tests under the race detector, theory with one seed only
-	$(GO) test -race -short $(PACKAGES)
+	$(GO) test -race -short -timeout 60m $(PACKAGES)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the house
@@ -88,7 +88,7 @@ fuzz: ## fuzz every parser for FUZZTIME each
 
 .PHONY: bench
 bench: ## benchmarks: ratios within one run, see README
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./cosim/... ./results/... ./loadgen/...
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./cosim/... ./results/... ./loadgen/...
 
 .PHONY: coverage
 coverage: ## count how often intervals hold the truth, and write the table anew (minutes)
