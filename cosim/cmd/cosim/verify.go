@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"microcosm/cosim/metrics"
 	"microcosm/cosim/servicetime"
@@ -93,7 +94,7 @@ func (a *app) drawKey(ctx context.Context, store *results.Store, m *measurer, s 
 		}
 	}
 	if len(here) == 0 {
-		return servicetime.Key{}, fmt.Errorf("nothing in %s was measured on %s, but on %v: host samples can be verified only on the same kind of machine", s.verify, m.platform.Name, slices.Sorted(maps.Keys(platforms)))
+		return servicetime.Key{}, fmt.Errorf("nothing in %s was measured on %s, but on %s: samples of a host are verified on the same kind of machine, those of a simulated platform with --platform", s.verify, m.platform.Name, strings.Join(slices.Sorted(maps.Keys(platforms)), ", "))
 	}
 	return here[random.IntN(len(here))], nil
 }

@@ -34,7 +34,7 @@ func TestVerifyDrawsOnlyWhatThisMachineCanMeasure(t *testing.T) {
 	}
 
 	_, err = draw(recorded.Collection, "host-abacus", 1)
-	require.ErrorContains(t, err, "nothing in recorded was measured on host-abacus, but on ["+platform)
+	require.ErrorContains(t, err, "nothing in recorded was measured on host-abacus, but on "+platform)
 	require.NotErrorAs(t, err, new(usageError))
 	_, err = draw("nonsense", platform, 1)
 	require.ErrorContains(t, err, "the collection nonsense holds no samples")
