@@ -1,8 +1,10 @@
 package process_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -118,4 +120,34 @@ func TestSignalReachesWhoMatches(t *testing.T) {
 	value, found := process.Find(func(s process.Stray) bool { return s.PID == other.PID() })[0].Env("PATH")
 	require.True(t, found)
 	require.Equal(t, os.Getenv("PATH"), value)
+}
+
+// TestAProcessIsFoundInTheMiddleOfAnExec looks for one that does nothing else.
+func TestAProcessIsFoundInTheMiddleOfAnExec(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "again")
+	require.NoError(t, os.WriteFile(script, []byte(`if [ $1 -gt 0 ]; then exec /bin/sh $0 $(($1 - 1)); fi; exec sleep 1000`), 0o600))
+	mark := fmt.Sprintf("PROCESS_TEST=%d %s", os.Getpid(), t.Name())
+	p, err := process.Start(process.Spec{Args: []string{"/bin/sh", script, "1000"}, Env: []string{mark}})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Stop(0) })
+	for range 300 {
+		require.Len(t, process.Find(func(s process.Stray) bool { return s.HasEnv(mark) }), 1)
+	}
+}
+
+// TestAProcessThatIsForkedDuringTheLookIsFound: it was in no list when the look began.
+func TestAProcessThatIsForkedDuringTheLookIsFound(t *testing.T) {
+	t.Parallel()
+	var p *process.Process
+	var err error
+	found := process.Find(func(s process.Stray) bool {
+		if p == nil && err == nil {
+			p, err = process.Start(process.Spec{Args: []string{"/bin/sleep", "1000"}})
+		}
+		return err == nil && s.PID == p.PID()
+	})
+	require.NoError(t, err)
+	p.Stop(0)
+	require.Len(t, found, 1)
 }

@@ -19,7 +19,11 @@ type Stray struct {
 	CPU       time.Duration // used so far, to 10 ms
 	Resident  int64         // bytes of memory
 	proc      procfs.Proc
+	space     uint // bytes of address space: a thread of the kernel has none
 }
+
+// execs is how often, a millisecond apart, an empty environment is read again.
+const execs = 50
 
 // HasEnv reports whether the process was started with the environment entry
 // name=value; false where its environment may not be read.
@@ -33,6 +37,15 @@ func (s Stray) HasEnv(entry string) bool {
 // with, if there is one and it may be read.
 func (s Stray) Env(name string) (value string, found bool) {
 	env, err := s.proc.Environ()
+	// In the middle of an exec a process has no environment, neither old nor new; one
+	// that has ended has none either.
+	for n := 0; n < execs && err == nil && len(env) == 0 && s.space > 0; n++ {
+		if _, runs := look(s.proc); !runs {
+			return "", false
+		}
+		time.Sleep(time.Millisecond)
+		env, err = s.proc.Environ()
+	}
 	if err != nil {
 		return "", false
 	}
@@ -45,8 +58,16 @@ func (s Stray) Env(name string) (value string, found bool) {
 }
 
 // Find returns the running processes (zombies are not) that match, and nothing
-// where /proc is missing.
+// where /proc is missing. One that forks and ends while /proc is read hides its
+// child: nothing is found only where two looks find nothing.
 func Find(match func(Stray) bool) []Stray {
+	if found := find(match); len(found) > 0 {
+		return found
+	}
+	return find(match)
+}
+
+func find(match func(Stray) bool) []Stray {
 	all, err := procfs.AllProcs()
 	if err != nil {
 		return nil
@@ -92,7 +113,7 @@ func look(proc procfs.Proc) (Stray, bool) {
 	return Stray{
 		PID: stat.PID, Parent: stat.PPID, Group: stat.PGRP, Session: stat.Session, StartTime: stat.Starttime,
 		CPU:      time.Duration(stat.CPUTime() * float64(time.Second)),
-		Resident: int64(stat.ResidentMemory()), proc: proc,
+		Resident: int64(stat.ResidentMemory()), proc: proc, space: stat.VSize,
 	}, true
 }
 
