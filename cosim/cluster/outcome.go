@@ -95,8 +95,6 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 	r.countPresent(m)
 	o := &Outcome{
 		Account:      r.account,
-		Nodes:        r.byNode,
-		Classes:      r.byClass,
 		Series:       &r.series,
 		Sections:     r.sections,
 		Observed:     m.config.Horizon.Sub(m.config.WarmUp),
@@ -124,7 +122,8 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 	o.MeanCores = r.capacity.observed / observed
 	o.Wasted = time.Duration(r.lost)
 	o.Ended, o.Preempted = r.ended, r.preempted
-	for _, n := range m.nodes {
+	for i, n := range m.nodes {
+		o.Nodes = append(o.Nodes, r.byNode[i].settle())
 		o.Cores += len(n.cores)
 		o.NodeNames = append(o.NodeNames, n.config.Name)
 	}
@@ -134,11 +133,15 @@ func (r *recorder) finish(m *Model) (*Outcome, error) {
 			o.Censuses = append(o.Censuses, f.census)
 		}
 	}
+	for i := range r.byClass {
+		o.Classes[i] = r.byClass[i].settle()
+	}
 	for _, part := range r.byFunction {
-		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: part.times, Account: part.account, Classes: part.classes})
+		times := part.times.settle()
+		o.Functions = append(o.Functions, FunctionOutcome{Name: part.name, Members: part.members, Times: times, Account: part.account, Classes: part.classes})
 		o.Cold += part.classes[ClassCold]
-		if part.times != nil {
-			o.All.Merge(part.times)
+		if times != nil {
+			o.All.Merge(times)
 		}
 	}
 	o.Timeline = r.timeline()

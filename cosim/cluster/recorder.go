@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"time"
 
 	"microcosm/cosim/des"
 	"microcosm/cosim/metrics"
@@ -11,12 +10,6 @@ import (
 // Times holds the three times of an invocation: response = waiting + service.
 type Times struct {
 	Response, Waiting, Service metrics.Histogram
-}
-
-func (t *Times) record(response, service time.Duration) {
-	t.Response.Record(response)
-	t.Waiting.Record(response - service)
-	t.Service.Record(service)
 }
 
 // Merge adds what o has recorded.
@@ -130,8 +123,8 @@ type recorder struct {
 	account    Account
 	byFunction []*functionRecord
 	minor      *functionRecord // shared; nil without minor functions
-	byNode     []*Times
-	byClass    [Classes]*Times
+	byNode     []tally
+	byClass    [Classes]tally
 	series     metrics.Series
 	sections   *metrics.Sections // nil unless wanted
 
@@ -167,7 +160,7 @@ type recorder struct {
 type functionRecord struct {
 	name    string
 	members int // functions that share the record
-	times   *Times
+	times   tally
 	account Account
 	classes [Classes]int64 // recorded
 }
@@ -183,7 +176,7 @@ func (r *recorder) init(m *Model) {
 	for _, f := range m.functions {
 		f.record = r.recordFor(f)
 	}
-	r.byNode = make([]*Times, len(m.nodes))
+	r.byNode = make([]tally, len(m.nodes))
 	for _, l := range []*level{&r.system, &r.busy, &r.population, &r.capacity} {
 		l.init(r.span, c.Buckets)
 	}
@@ -261,21 +254,13 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	if r.sections != nil {
 		r.sections.Record(response)
 	}
-	record(&f.times, response, inv.service)
+	f.times.record(response, inv.service)
 	if !r.noNodes {
-		record(&r.byNode[inv.sandbox.node.index], response, inv.service)
+		r.byNode[inv.sandbox.node.index].record(response, inv.service)
 	}
 	if !r.noClasses {
-		record(&r.byClass[inv.class], response, inv.service)
+		r.byClass[inv.class].record(response, inv.service)
 	}
-}
-
-// record allocates at the first value: most marginals of most runs stay empty.
-func record(t **Times, response, service time.Duration) {
-	if *t == nil {
-		*t = &Times{}
-	}
-	(*t).record(response, service)
 }
 
 func (r *recorder) busyCores(m *Model, delta int64) {

@@ -42,18 +42,54 @@ type page [pageSize]uint64
 // Record adds one duration. A negative one is a programming error and panics.
 func (h *Histogram) Record(d time.Duration) {
 	v := uint64(d)
-	e := max(bits.Len64(v), pageBits) - pageBits
+	e, i := place(v)
 	p := h.pages[e]
 	if p == nil {
 		p = h.allocate(e, d)
 	}
-	p[v>>(max(e, 1)-1)%pageSize]++
+	p[i]++
 	h.count++
-	h.max = max(h.max, v)
-	h.below = max(h.below, math.MaxInt64-v)
-	h.addSum([2]uint64{v})
+	h.max, h.below = max(h.max, v), max(h.below, math.MaxInt64-v)
+	var carry uint64
+	h.sum[0], carry = bits.Add64(h.sum[0], v, 0)
+	h.sum[1] += carry
 	high, low := bits.Mul64(v, v)
-	h.addSquares([3]uint64{low, high})
+	h.squares[0], carry = bits.Add64(h.squares[0], low, 0)
+	h.squares[1], carry = bits.Add64(h.squares[1], high, carry)
+	h.squares[2] += carry
+}
+
+// RecordAll records each of a list, in less time than one by one.
+func (h *Histogram) RecordAll(list []time.Duration) {
+	// What is not in a bucket is counted in registers, hence not in arrays.
+	most, below := h.max, h.below
+	var sum0, sum1, squares0, squares1, squares2, carry uint64
+	for _, d := range list {
+		v := uint64(d)
+		e, i := place(v)
+		p := h.pages[e]
+		if p == nil {
+			p = h.allocate(e, d)
+		}
+		p[i]++
+		most, below = max(most, v), max(below, math.MaxInt64-v)
+		sum0, carry = bits.Add64(sum0, v, 0)
+		sum1 += carry
+		high, low := bits.Mul64(v, v)
+		squares0, carry = bits.Add64(squares0, low, 0)
+		squares1, carry = bits.Add64(squares1, high, carry)
+		squares2 += carry
+	}
+	h.count += uint64(len(list))
+	h.max, h.below = most, below
+	h.addSum([2]uint64{sum0, sum1})
+	h.addSquares([3]uint64{squares0, squares1, squares2})
+}
+
+// place returns the page and the bucket of a duration in ns.
+func place(v uint64) (e int, bucket uint64) {
+	e = max(bits.Len64(v), pageBits) - pageBits
+	return e, v >> (max(e, 1) - 1) % pageSize
 }
 
 func (h *Histogram) allocate(e int, d time.Duration) *page {

@@ -232,6 +232,37 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+// A list is the same as each of it, whatever was there before; one that is cut short
+// by a negative duration is a programming error like that one.
+func TestRecordAllIsRecordOfEach(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var one, all metrics.Histogram
+		for range rapid.IntRange(1, 3).Draw(t, "lists") {
+			list := rapid.SliceOfN(rapid.OneOf(rapid.Int64Range(0, 300), rapid.Int64Range(0, math.MaxInt64), rapid.Int64Range(1<<62, math.MaxInt64)), 0, 300).Draw(t, "list")
+			var durations []time.Duration
+			for _, d := range list {
+				durations = append(durations, time.Duration(d))
+				one.Record(time.Duration(d))
+			}
+			all.RecordAll(durations)
+			require.True(t, one.Equal(&all))
+			require.Equal(t, []time.Duration{one.Min(), one.Max()}, []time.Duration{all.Min(), all.Max()})
+			require.InDelta(t, one.Variance(), all.Variance(), 0)
+		}
+	})
+	require.PanicsWithValue(t, "metrics: record of the negative duration -1ns", func() { new(metrics.Histogram).RecordAll([]time.Duration{5, -1}) })
+}
+
+func BenchmarkRecordAll(b *testing.B) {
+	values := benchmarkValues()
+	h := new(metrics.Histogram)
+	for i := 0; b.Loop(); i++ {
+		h.RecordAll(values)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(values)), "ns/value")
+}
+
 func BenchmarkQuantile(b *testing.B) {
 	h := recorded(benchmarkValues()...)
 	for b.Loop() {
