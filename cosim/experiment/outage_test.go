@@ -61,6 +61,24 @@ func TestHarvestVMsLoseNoRequest(t *testing.T) {
 	}
 }
 
+// Behind Knative, too, with its own nodes or with Kubernetes', whatever cores are shared
+// by: what is lost is tried again, and the same requests arrive.
+func TestHarvestVMsUnderKnativeLoseNoRequest(t *testing.T) {
+	t.Parallel()
+	const kubernetes = "\n  orchestrator: kubernetes\n  kubernetes: {images: [{name: app, layers: [{name: code, size: 40MiB}]}], pod: {image: app}}"
+	arrived := map[int64]bool{}
+	for _, rest := range []string{"", "\n  discipline: cfs\n  resources: {cpu-request: 250m, cpu-limit: 1}", kubernetes, kubernetes + "\n  discipline: processor-sharing"} {
+		r := simulate(t, fmt.Sprintf(harvest, "30s", 5, "none", "controlplane: knative"+rest))
+		account := r.Runs[0].Account
+		require.NoError(t, account.Balance(), rest)
+		require.Positive(t, account.Retries, rest)
+		require.Zero(t, account.Failed, rest)
+		require.Contains(t, strings.Join(r.Notes, "\n"), "nodes went away", rest)
+		arrived[account.Arrived] = true
+	}
+	require.Len(t, arrived, 1, "the same luck")
+}
+
 // In-Vitro's failure.json names one node and when it fails.
 func TestInVitrosFailure(t *testing.T) {
 	t.Parallel()
