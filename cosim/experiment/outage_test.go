@@ -67,8 +67,9 @@ func TestHarvestVMsUnderKnativeLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	const kubernetes = "\n  orchestrator: kubernetes\n  kubernetes: {images: [{name: app, layers: [{name: code, size: 40MiB}]}], pod: {image: app}}"
 	arrived := map[int64]bool{}
-	for _, rest := range []string{"", "\n  discipline: cfs\n  resources: {cpu-request: 250m, cpu-limit: 1}", kubernetes, kubernetes + "\n  discipline: processor-sharing"} {
-		r := simulate(t, fmt.Sprintf(harvest, "30s", 5, "none", "controlplane: knative"+rest))
+	for i, rest := range []string{"", "\n  discipline: cfs\n  resources: {cpu-request: 250m, cpu-limit: 1}", kubernetes, kubernetes + "\n  discipline: processor-sharing"} {
+		notice := map[bool]string{true: "0s", false: "30s"}[i%2 == 0]
+		r := simulate(t, fmt.Sprintf(harvest, notice, 5, "none", "controlplane: knative"+rest))
 		account := r.Runs[0].Account
 		require.NoError(t, account.Balance(), rest)
 		require.Positive(t, account.Retries, rest)
