@@ -390,3 +390,26 @@ func TestLostPodsAreReplaced(t *testing.T) {
 		require.GreaterOrEqual(t, o.Created, int64(4))
 	}
 }
+
+// What was in a pod that is gone is in nobody's books any more, whether it came through
+// an activator or not: the revision goes to zero, or keeps what it must, and sleeps.
+func TestWhoLosesItsRequestsGoesToSleep(t *testing.T) {
+	t.Parallel()
+	for _, burst := range []string{"0", "-1"} {
+		for _, least := range []string{"0", "3"} {
+			var c *counting
+			o := bench{
+				nodes: 1, cores: 8, horizon: 100 * time.Hour, seed: 1,
+				reliability: cluster.Reliability{FailAt: []time.Duration{70 * time.Second}, Repair: 10 * time.Second},
+				functions: []function{{
+					arrivals: clustertest.At(60*time.Second, 61*time.Second, 62*time.Second), service: second(30), concurrency: 1,
+					annotations: []string{"min-scale", least, "target-burst-capacity", burst},
+				}},
+				watch: func(p cluster.ControlPlane) cluster.ControlPlane { c = &counting{ControlPlane: p}; return c },
+			}.run(t)
+			require.EqualValues(t, 3, o.Account.Failed)
+			require.Equal(t, least, fmt.Sprint(pods(o, 360_000-1)))
+			require.Less(t, c.signals, 1000, "min-scale %s, target-burst-capacity %s", least, burst)
+		}
+	}
+}

@@ -158,7 +158,7 @@ func (r *revision) quiet(before int32) bool {
 	if r.scaler != nil {
 		return r.rests(before)
 	}
-	return r.collector.Silent()
+	return r.collector.Silent(r.plane.a.Now())
 }
 
 func (r *revision) settled() bool {

@@ -77,12 +77,15 @@ func (c *Collector) Averages(at des.Time) (stable, panicking float64, ok bool) {
 	return c.stable.Average(at), c.panics.Average(at), true
 }
 
-// Silent reports that until the next stat that is not zero every decision is made
-// on averages of zero, or on none.
-func (c *Collector) Silent() bool { return c.stable.silent() && c.panics.silent() }
+// Silent reports that from the instant to the next stat that is not zero every
+// decision is made on averages of zero, or on none.
+func (c *Collector) Silent(at des.Time) bool { return c.stable.silent(at) && c.panics.silent(at) }
 
-// Skip stands for a zero stat in every second up to the instant.
+// Skip stands for a zero stat in every second up to the instant, where pods are asked.
 func (c *Collector) Skip(at des.Time) {
+	if !c.scraped {
+		return
+	}
 	c.stable.skip(at)
 	c.panics.skip(at)
 }

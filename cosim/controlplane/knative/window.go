@@ -117,9 +117,9 @@ func (w *Window) weighted(at des.Time) float64 {
 	return sum
 }
 
-// silent reports that no bucket holds anything.
-func (w *Window) silent() bool {
-	return !slices.ContainsFunc(w.buckets, func(b float64) bool { return b != 0 })
+// silent reports that no bucket holds anything, or nothing that still counts.
+func (w *Window) silent(at des.Time) bool {
+	return w.Empty(at) || !slices.ContainsFunc(w.buckets, func(b float64) bool { return b != 0 })
 }
 
 // skip is Record(at, 0) for every second up to the instant, in one step: for

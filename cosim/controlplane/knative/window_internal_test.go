@@ -83,7 +83,7 @@ func TestSkippingIsRecordingZeros(t *testing.T) {
 		for s := first + 1; s <= until; s++ {
 			a.Record(des.Time(s)*bucketSize, 0)
 		}
-		require.True(t, b.silent())
+		require.True(t, b.silent(des.Time(first)*bucketSize))
 		b.skip(des.Time(until) * bucketSize)
 		later := des.Time(until+rapid.IntRange(0, 4).Draw(t, "later")) * bucketSize
 		value := float64(rapid.IntRange(1, 9).Draw(t, "value"))
@@ -147,11 +147,34 @@ func TestWhatAnActivatorCountsIsNotCountedTwice(t *testing.T) {
 		c := NewCollector(Spec{Metric: metric, StableWindow: 60 * time.Second, PanicWindow: 6 * time.Second})
 		_, _, ok := c.Averages(0)
 		require.False(t, ok, "nothing to decide on")
-		require.True(t, c.Silent())
+		require.True(t, c.Silent(0))
 		c.Record(0, stat)
 		stable, panicking, ok := c.Averages(0)
 		require.True(t, ok)
 		require.Equal(t, []float64{want, want}, []float64{stable, panicking})
-		require.False(t, c.Silent())
+		require.False(t, c.Silent(0))
+	}
+}
+
+// Where pods are not asked, nobody records zeros: a revision is silent when its window
+// is over, and what comes then finds no zeros before it.
+func TestWhoIsNotAskedIsSilentWhenTheWindowIsOver(t *testing.T) {
+	t.Parallel()
+	at := func(s int) des.Time { return des.Time(s) * bucketSize }
+	for _, asked := range []bool{false, true} {
+		s := Spec{StableWindow: 60 * time.Second, PanicWindow: 6 * time.Second, TargetBurstCapacity: -1}
+		if asked {
+			s.TargetBurstCapacity = 0
+		}
+		c := NewCollector(s)
+		c.Record(at(10), Stat{Concurrency: 8})
+		require.False(t, c.Silent(at(70)))
+		require.True(t, c.Silent(at(71)))
+		c.Skip(at(100))
+		c.Record(at(101), Stat{Concurrency: 6})
+		stable, _, ok := c.Averages(at(101))
+		require.True(t, ok)
+		want := map[bool]float64{false: 6, true: .1}[asked] // alone in a new window, or with 59 zeros
+		require.InDelta(t, want, stable, 1e-6)
 	}
 }
