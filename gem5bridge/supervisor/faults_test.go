@@ -19,6 +19,12 @@ import (
 	"microcosm/gem5bridge/supervisor"
 )
 
+// hoarding bounds memory, and leaves the time to take it: pages cost more of it the
+// busier the machine is.
+func hoarding(l *job.Limits) {
+	l.Memory, l.Host, l.Commit, l.Work = 200<<20, patience, patience, patience
+}
+
 // TestVerdicts runs every stand-in: the verdict is right, the record is closed
 // with it, and no process is left.
 func TestVerdicts(t *testing.T) {
@@ -52,7 +58,7 @@ func TestVerdicts(t *testing.T) {
 		{standIn: "writes an event twice", verdict: job.BadOutput, text: "event 2 is out of order"},
 		{standIn: "mixes up its events", verdict: job.BadOutput, text: "event 1 is out of order"},
 		{standIn: "goes on after its end", verdict: job.BadOutput, text: "after the end"},
-		{standIn: "takes much memory", limits: func(l *job.Limits) { l.Memory = 200 << 20 }, verdict: job.OutOfMemory, text: "more than the 200 MiB"},
+		{standIn: "takes much memory", limits: hoarding, verdict: job.OutOfMemory, text: "more than the 200 MiB"},
 		{standIn: "is out of memory", verdict: job.OutOfMemory, text: "std::bad_alloc"},
 		{standIn: "finds its disk full", verdict: job.DiskFull, text: "no space left on device"},
 		{standIn: "does not see its disk full", verdict: job.DiskFull, text: "no space left on device"},
