@@ -50,8 +50,13 @@ is that long (.99^20, .99^50), and the second moment of the samples is .79 and .
 median campaign (.93 and .96 for the exponential law, .99 and 1.00 at cv 0.3). A resample is drawn from the same
 samples: it has no call longer than the longest of them, so that its scatter misses the same part. More
 samples close the gap slowly: 368 are needed for the p99 of the service time alone to have an
-interval. A tail fitted to the largest values would be a guess at what was not measured; the report
-says instead how many samples the number rests on, and which matter most.
+interval.
+
+A tail fitted to the largest values would close the gap, at a price. With resamples that end in a Pareto tail
+(Hill's estimate from their own longest calls) those rows hold as much as they should, but fewer intervals have
+an upper end, and where a few of some seventeen samples are long, as in the quickstart, intervals and differences
+get several times wider: a guess at what was not measured then outweighs all that was. So resamples keep to
+the samples; the report says how many of them a number rests on, and which matter most.
 
 | what | number | nominal | runs | covered | truth below | truth above | open | none |
 |---|---|---|---|---|---|---|---|---|
