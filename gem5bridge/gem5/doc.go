@@ -12,7 +12,10 @@
 //  2. prepare: from there the agent makes the sandboxes that the cell needs and calls
 //     each often enough to be warm in its own memory: the warm checkpoint.
 //  3. measure: restored into the platform's cores and caches, which are empty. The
-//     agent marks every call; the counts of its core are taken at both ends.
+//     agent marks every call; the counts of its core are taken at both ends. Only
+//     the function's core is of the platform's model: on the platforms that ship, the
+//     client, which is not measured, runs on gem5's timing model (client.model),
+//     with the same caches, which takes less than half as long.
 //
 // Checkpoints are kept (package checkpoint). Two boots differ in a word on the
 // kernel's command line, which the kernel mixes into its random numbers, and so in

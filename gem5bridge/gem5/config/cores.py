@@ -9,6 +9,7 @@ from gem5.components.processors.switchable_processor import SwitchableProcessor
 from gem5.isas import ISA
 
 CORES = 2  # the client's and the function's
+CLIENT, FUNCTION = range(CORES)
 
 FUNCTIONAL = "cores"
 DETAILED = "detailed"
@@ -92,13 +93,23 @@ class Processor(SwitchableProcessor):
         return [self.set_of(name) for name in self._switchable_cores]
 
 
+def model_of(spec, i):
+    """The model of detailed core i: the client, which is not measured, may have
+    the faster one."""
+    model = spec["core.model"]
+    if i == FUNCTION or model == "timing":
+        return model
+    client = spec["client.model"]
+    return model if client == "same" else client
+
+
 def functional(spec, i):
     cpu = getattr(objects, PREFIX[spec.isa] + "AtomicSimpleCPU")(cpu_id=i)
     return BaseCPUCore(cpu, ISAS[spec.isa])
 
 
 def detailed(spec, i):
-    model = spec["core.model"]
+    model = model_of(spec, i)
     cpu = getattr(objects, PREFIX[spec.isa] + MODELS[model])(cpu_id=i)
     if model == "o3":
         for parameter, names in O3.items():

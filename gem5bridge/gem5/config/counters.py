@@ -11,7 +11,7 @@ class Counters:
         hierarchy = machine.hierarchy
         self._cores = []
         for i, cpu in enumerate(machine.processor.set_of(cores.DETAILED)):
-            sources = core(spec, cpu)
+            sources = core(spec, cpu, cores.model_of(spec, i))
             for name in ("l1i", "l1d", "l2"):
                 sources[name + "_misses"] = total(
                     hierarchy.of_core(i)[name], "demandMisses"
@@ -34,8 +34,7 @@ def read(sources):
     return {name: source() for name, source in sources.items()}
 
 
-def core(spec, cpu):
-    model = spec["core.model"]
+def core(spec, cpu, model):
     sources = {
         "cycles": busy(cpu) if model == "timing" else total(cpu, "numCycles"),
         "instructions": lambda: int(cpu.totalInsts()),

@@ -135,7 +135,7 @@ class Run:
             raise RuntimeError(f"work item {identity} ends that never began")
         counts = self._tell("work")
         self._works += 1
-        function = counts[cores.CORES - 1]
+        function = counts[cores.FUNCTION]
         if self._settling.add(function["cycles"], function["instructions"]):
             self._log.write(
                 "settled", works=self._works, cause=self._settling.cause
@@ -193,7 +193,7 @@ class Run:
         wanted = set(self._spec.flush)
         if not wanted:
             return
-        function = cores.CORES - 1
+        function = cores.FUNCTION
         hierarchy = self._machine.hierarchy
         caches = dict(hierarchy.of_core(function))
         if hierarchy.last() is not None:

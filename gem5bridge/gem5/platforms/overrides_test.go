@@ -18,7 +18,7 @@ import (
 var fixed = []string{"core.model", "cache.levels"}
 
 // words are other words for parameters that are named, not counted.
-var words = map[string]string{"memory.technology": "ddr3-1600", "predictor.direction": "bimode"}
+var words = map[string]string{"memory.technology": "ddr3-1600", "predictor.direction": "bimode", "client.model": "same"}
 
 // others returns values that a parameter might have instead, in the order in which
 // they are worth trying: not all of them fit every platform.

@@ -85,6 +85,7 @@ func parameters() map[string]parameter {
 		t["units."+name] = parameter{kind: count, min: 1, max: 16, models: o3}
 	}
 	predicted := []string{outOfOrder, inOrder}
+	t["client.model"] = parameter{kind: word, words: []string{"same", timing}, models: predicted} // of the core that calls: as core.model, or faster
 	t["predictor.direction"] = parameter{kind: word, words: []string{"local", "bimode", "tournament", "ltage", "tage-sc-l-8KB", "tage-sc-l-64KB"}, models: predicted}
 	t["predictor.btb"] = parameter{kind: count, min: 64, max: 1 << 16, power: true, models: predicted}
 	t["predictor.returns"] = parameter{kind: count, min: 4, max: 256, models: predicted}

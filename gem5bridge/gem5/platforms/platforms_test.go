@@ -74,6 +74,7 @@ func TestMistakesInOverrides(t *testing.T) {
 		{"not a power of two", "predictor.btb", "5000", "want a power of two"},
 		{"unknown word", "predictor.direction", "oracle", "want one of local"},
 		{"what makes the platform", "core.model", "timing", "choose another platform"},
+		{"a client of a third model", "client.model", "minor", "want one of same, timing"},
 		{"of another ISA", "l2tlb.entries", "512", "whose core.model is o3, has none"},
 		{"sets are no power of two", "l2.ways", "12", "change size or ways"},
 	} {

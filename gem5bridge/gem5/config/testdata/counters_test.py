@@ -9,6 +9,7 @@ m5.curTick = lambda: 0
 sys.modules["m5"] = m5
 sys.modules["cores"] = types.ModuleType("cores")
 sys.modules["cores"].DETAILED = "detailed"
+sys.modules["cores"].model_of = lambda spec, i: ("timing", "o3")[i]
 
 import counters
 
@@ -63,9 +64,9 @@ class Spec(dict):
 
 class CountersTest(unittest.TestCase):
     def counts(self, model, isa="x86_64"):
-        spec = Spec({"core.model": model})
+        spec = Spec()
         spec.isa = isa
-        return counters.read(counters.core(spec, cpu(model)))
+        return counters.read(counters.core(spec, cpu(model), model))
 
     def test_out_of_order(self):
         counts = self.counts("o3")
@@ -84,12 +85,26 @@ class CountersTest(unittest.TestCase):
         self.assertEqual(counts["l2tlb_misses"], 28)
 
     def test_a_simple_core_is_busy_for_its_share_of_the_time(self):
-        spec = Spec({"core.model": "timing"})
-        sources = counters.core(spec, cpu("timing"))
+        sources = counters.core(Spec(), cpu("timing"), "timing")
         m5.curTick = lambda: 1_000_000
         self.addCleanup(setattr, m5, "curTick", lambda: 0)
         self.assertEqual(sources["cycles"](), 1_000_000 // 4 // 500)
         self.assertEqual(sources["micro_ops"](), 70)
+
+    def test_each_core_is_counted_as_its_model_counts(self):
+        cpus = [cpu("timing"), cpu("o3")]
+        level = Group({"demandMisses": 9})
+        machine = types.SimpleNamespace(
+            processor=types.SimpleNamespace(set_of=lambda name: cpus),
+            hierarchy=types.SimpleNamespace(
+                of_core=lambda i: dict.fromkeys(("l1i", "l1d", "l2"), level), last=lambda: None
+            ),
+        )
+        (client, function), shared = counters.Counters(Spec(), machine).read()
+        self.assertNotIn("branch_mispredicts", client)
+        self.assertEqual(function["branch_mispredicts"], 3)
+        self.assertEqual(client["l2_misses"], function["l2_misses"])
+        self.assertEqual(shared, {})
 
     def test_every_count_is_a_whole_number(self):
         for model in ("o3", "minor", "timing"):

@@ -14,7 +14,7 @@ sys.modules["_m5"] = types.ModuleType("_m5")
 sys.modules["_m5.core"] = types.ModuleType("_m5.core")
 sys.modules["_m5.core"].gem5Version = "24.0.0.1"
 for name, content in {
-    "cores": {"CORES": 2},
+    "cores": {"FUNCTION": 1},
     "counters": {"Counters": None},
 }.items():
     sys.modules[name] = types.ModuleType(name)
