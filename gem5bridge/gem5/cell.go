@@ -5,6 +5,7 @@ import (
 
 	"microcosm/cosim/servicetime"
 	"microcosm/gem5bridge"
+	"microcosm/gem5bridge/supervisor"
 )
 
 // restores is the least number of restores that a cell's samples come from, where
@@ -48,6 +49,16 @@ type task struct {
 	number  int     // of the run within its group, from 0
 	numbers [][]int // by cell of the group: the samples it gives, in order
 	tries   int     // runs that were begun for it
+	others  int     // how often another checkpoint was asked for
+	alone   bool    // its next run is beside no other
+}
+
+// after has the next run follow the step that the last one calls for.
+func (t *task) after(step supervisor.Step) {
+	if step.Checkpoint {
+		t.others++
+	}
+	t.alone = t.alone || step.Alone
 }
 
 // size is the number of calls that the run measures.

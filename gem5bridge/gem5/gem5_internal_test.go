@@ -12,6 +12,8 @@ import (
 	"microcosm/gem5bridge"
 	"microcosm/gem5bridge/gem5/events"
 	"microcosm/gem5bridge/gem5/platforms"
+	"microcosm/gem5bridge/job"
+	"microcosm/gem5bridge/supervisor"
 	"microcosm/images"
 	guest "microcosm/images/guest/job"
 	"microcosm/images/guest/m5"
@@ -67,6 +69,23 @@ func TestTasksCoverACellOnce(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, runs, min(count, restores), "%d samples", count)
 		require.Equal(t, 100+count, c.spare(), "a spare comes after all")
+	}
+}
+
+// TestARunFollowsTheVerdictOnTheLast checks what a task keeps of the remedies: once
+// memory was short it stays alone, and every lost checkpoint asks for another.
+func TestARunFollowsTheVerdictOnTheLast(t *testing.T) {
+	t.Parallel()
+	policy := supervisor.Policy{Attempts: attempts}
+	var follows task
+	for i, c := range []struct {
+		verdict job.Verdict
+		others  int
+		alone   bool
+	}{{job.Timeout, 0, false}, {job.Crash, 1, false}, {job.OutOfMemory, 1, true}, {job.SimHang, 2, true}} {
+		follows.after(policy.Next(c.verdict, 1))
+		require.Equal(t, c.others, follows.others, "%d: %v", i, c.verdict)
+		require.Equal(t, c.alone, follows.alone, "%d: %v", i, c.verdict)
 	}
 }
 
