@@ -30,7 +30,10 @@
 //     up to 5 calls later in some runs than in others: calls repeat from restore to
 //     restore, and only so do the samples stem from different ones.
 //   - lukewarm(k): before every call k calls of other functions of the job's mix, which
-//     are in the warm checkpoint too; from the third to fifth such call on, by run.
+//     are in the warm checkpoint too; from the third to fifth such call on, by run. All
+//     before them but the last, with what is between, runs on the functional core
+//     with the platform's caches (functional, then detailed warming, as in SMARTS,
+//     Wunderlich et al., ISCA 2003).
 //     SettingFunctional lets those of large k run on the functional core,
 //     which warms and displaces caches as they do but trains no predictor, and every
 //     change of core empties the TLBs: such samples have a stack of their own.

@@ -123,6 +123,11 @@ func TestRunsBeginToCountAtDifferentCalls(t *testing.T) {
 			rule := c.settle(run)
 			require.Equal(t, least, rule.Least, "%s, run %d", word, run)
 			require.GreaterOrEqual(t, rule.Most, rule.Least)
+			functional := 0
+			if strings.HasPrefix(word, "lukewarm") || word == "stressor:512" {
+				functional = least - 1
+			}
+			require.Equal(t, functional, rule.functional(), "%s: detail shows the last before it counts, or whether it settles", word)
 			step := c.step(5, 7, rule, p, "mix")
 			switch word {
 			case "flush":

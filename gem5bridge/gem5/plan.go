@@ -196,3 +196,12 @@ func (c *cell) settle(run int) settle {
 		return settle{Window: 3, Tolerance: .05, Least: 4 + later, Most: 12 + later}
 	}
 }
+
+// functional returns how many of the calls before the first that counts run on the
+// functional cores: where no test of settling has to see them, all but the last.
+func (s settle) functional() int {
+	if s.Least < s.Most {
+		return 0
+	}
+	return max(s.Most-1, 0)
+}

@@ -60,6 +60,7 @@ type spec struct {
 	Memory      int64             `json:"memory"`
 	Platform    map[string]any    `json:"platform"`
 	Detail      string            `json:"detail"`
+	Functional  int               `json:"functional"`
 	Flush       []string          `json:"flush"`
 	Count       int               `json:"count"`
 	Settle      settle            `json:"settle"`

@@ -222,7 +222,7 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 			Steps: []guest.Step{lead.step(t.size(), prepared, rule, s.plan, s.job.Mix.Name)},
 		},
 		spec: spec{
-			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: t.size(), Settle: rule,
+			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: t.size(), Settle: rule, Functional: rule.functional(),
 			ItemLimit: servicetime.TicksOf(s.job.Deadline),
 		},
 	}

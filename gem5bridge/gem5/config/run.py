@@ -83,8 +83,7 @@ class Run:
         # A checkpoint keeps what the functional TLBs knew.
         for cpu in active:
             cpu.flushTLBs()
-        if spec.detail == "always":
-            self._switch(True)
+        self._detail_if_due()
 
     def _bounded(self, begun):
         """The ticks until something is due."""
@@ -142,6 +141,13 @@ class Run:
             )
         if self._spec.detail == "items":
             self._switch(False)
+        self._detail_if_due()
+
+    def _detail_if_due(self):
+        """Detail that lasts begins once enough items have run without."""
+        lasts = self._spec.detail == "always"
+        if lasts and self._works == self._spec.functional:
+            self._switch(True)
 
     def _enough(self):
         """Whether all items that are wanted are done and the guest, which checks

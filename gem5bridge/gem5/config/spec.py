@@ -23,6 +23,7 @@ class Spec:
         "platform": dict,  # parameter to number or word
         "memory": int,  # bytes
         "detail": str,  # measure: "always", or "items" for work items only
+        "functional": int,  # work items before the detail that is "always" begins
         "flush": list,  # structures emptied before every work item
         "count": int,  # work items wanted once settled; 0: whatever the guest does
         "settle": dict,  # when the items count: window, tolerance, least, most

@@ -124,7 +124,7 @@ def wanted(**fields):
         "format": 1, "mode": "measure", "isa": "x86_64", "kernel": "k",
         "disk": "d", "bootloader": "", "commandLine": "", "readfile": "",
         "restore": "", "platform": {}, "memory": 1, "detail": "always",
-        "flush": [], "count": 0, "settle": SETTLED, "itemLimit": 0, "limit": 0,
+        "functional": 0, "flush": [], "count": 0, "settle": SETTLED, "itemLimit": 0, "limit": 0,
     }
     whole.update(fields)
     return spec.Spec(whole)
@@ -194,6 +194,16 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.gem5.ticks[0], 1)
         self.assertEqual(self.machine.switches, [True])
         self.assertEqual([cpu.flushed for cpu in self.machine.cpus], [1, 1])
+
+    def test_detail_begins_after_functional_items(self):
+        items = item(10**8) + item(2 * 10**8) + item(3 * 10**8)
+        for functional, tick in ((0, 1), (1, 10**8 + ITEM), (2, 2 * 10**8 + ITEM)):
+            machine = self.machine = Machine()
+            at = []
+            machine.processor.switch = lambda to: (machine.switches.append(to), at.append(m5.curTick()))
+            told = self.play(items + over(10**9), functional=functional)
+            self.assertEqual((machine.switches, at), ([True], [tick]), functional)
+            self.assertEqual(len([e for e in told if e["event"] == "work"]), 3)
 
     def test_detail_for_items_only(self):
         self.play(item(10**8) + item(2 * 10**8) + over(10**9), detail="items")
