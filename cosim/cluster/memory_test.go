@@ -252,7 +252,7 @@ func (n *naive) reclaim(now time.Duration) {
 }
 
 // begin makes a sandbox, or does nothing where it is there.
-func (n *naive) begin(i int, now time.Duration) {
+func (n *naive) begin(i int) {
 	if !n.there[i] {
 		n.births++
 		n.there[i], n.born[i] = true, n.births
@@ -293,7 +293,7 @@ func (n *naive) run() {
 			c := n.eaters[who].calls[0]
 			n.eaters[who].calls = n.eaters[who].calls[1:]
 			fits := n.there[who] || n.all()+n.eaters[who].idle <= n.memory
-			n.begin(who, now)
+			n.begin(who)
 			n.inside[who], n.ends[who] = append(n.inside[who], c), append(n.ends[who], now+c.stays)
 			if limit := n.eaters[who].limit; fits && n.use(who) > limit { // else the new sandbox was too much already
 				n.overLimit++
@@ -314,7 +314,7 @@ func (n *naive) run() {
 			n.done[who]++
 		case "restart":
 			n.restart[who] = n.restart[who][1:]
-			n.begin(who, now)
+			n.begin(who)
 			n.reclaim(now)
 		}
 	}
@@ -365,7 +365,7 @@ func TestMemoryIsThatOfTheNaiveNode(t *testing.T) {
 		n.there, n.born, n.inside, n.ends, n.restart = make([]bool, size), make([]int, size), make([][]appetite, size), make([][]time.Duration, size), make([][]time.Duration, size)
 		n.done, n.failed = make([]int64, size), make([]int64, size)
 		for i := range n.eaters { // they exist from the beginning
-			n.begin(i, 0)
+			n.begin(i)
 			n.reclaim(0)
 		}
 		n.run()

@@ -53,15 +53,15 @@ type sizes struct{ bytes distribution }
 func (s sizes) QuantileMiB(u float64) int { return int((s.bytes.Quantile(u) + 1<<20 - 1) >> 20) }
 
 // Memory returns what the sandboxes of a function use; nil where nobody says.
-func (r Resources) Memory() (*cluster.MemoryUse, error) {
-	if r.MemoryIdle == 0 && r.MemoryPerCall == nil {
+func (m Resources) Memory() (*cluster.MemoryUse, error) {
+	if m.MemoryIdle == 0 && m.MemoryPerCall == nil {
 		return nil, nil
 	}
-	use := &cluster.MemoryUse{IdleMiB: int(r.MemoryIdle)}
-	if r.MemoryPerCall == nil {
+	use := &cluster.MemoryUse{IdleMiB: int(m.MemoryIdle)}
+	if m.MemoryPerCall == nil {
 		return use, nil
 	}
-	law, err := r.MemoryPerCall.asLaw().Description().Distribution()
+	law, err := m.MemoryPerCall.asLaw().Description().Distribution()
 	use.Invocation = sizes{law}
 	return use, err
 }

@@ -151,9 +151,9 @@ func partOf(name string, kind int16) door {
 // the lock was not to be had.
 func held(call func() error) error {
 	for {
-		switch err := call(); err {
-		case unix.EINTR:
-		case unix.EAGAIN, unix.EACCES:
+		switch err := call(); {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
 			return ErrHeld
 		default:
 			return err

@@ -100,7 +100,7 @@ func mistakesIn(err error) *scenario.Mistakes {
 		}
 		return all
 	}
-	if mistakes, ok := err.(*scenario.Mistakes); ok {
+	if mistakes, ok := err.(*scenario.Mistakes); ok { //nolint:errorlint // what it wraps comes next
 		return mistakes
 	}
 	if err = errors.Unwrap(err); err != nil {
