@@ -15,7 +15,8 @@
 //     agent marks every call; the counts of its core are taken at both ends. Only
 //     the function's core is of the platform's model: on the platforms that ship, the
 //     client, which is not measured, runs on gem5's timing model (client.model),
-//     with the same caches, which takes less than half as long.
+//     with the same caches, which takes less than half as long. What that changes
+//     shows `cosim sample --override client.model=same` beside `cosim store slowdown`.
 //
 // Checkpoints are kept (package checkpoint). Two boots differ in a word on the
 // kernel's command line, which the kernel mixes into its random numbers, and so in
