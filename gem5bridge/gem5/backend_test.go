@@ -175,6 +175,24 @@ func TestWhatInterleavesFunctionallyIsPartOfTheStack(t *testing.T) {
 	require.Len(t, stacks, 2)
 }
 
+// TestConditionsShareACheckpoint asks for one condition after the other: those of a
+// function of the mix start from one warm checkpoint all the same.
+func TestConditionsShareACheckpoint(t *testing.T) {
+	t.Parallel()
+	s := bridgetest.Connect(t, plugin(t))
+	job := base(t)
+	job.Mix.Functions = []string{"fibonacci-go", "aes-go"}
+	restores := map[string]bool{}
+	for _, condition := range []string{"flush", "lukewarm:1", "warm"} {
+		job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, condition)
+		by, err := bridgetest.Sample(t, s, job)
+		require.NoError(t, err)
+		from, _, _ := strings.Cut(by[servicetime.Valid][0].Provenance.Restore, "/")
+		restores[from] = true
+	}
+	require.Len(t, restores, 1)
+}
+
 // TestSameSeedSameTicks runs a job twice from the same checkpoints.
 func TestSameSeedSameTicks(t *testing.T) {
 	t.Parallel()

@@ -30,22 +30,17 @@ func (b *Backend) plan(ctx context.Context, job gem5bridge.Job) (*plan, error) {
 	s, err := b.scene(ctx, job.Setup)
 	p := &plan{scene: s}
 	wrong := []error{job.Check(), err}
-	lukewarm := false
 	for i, asked := range job.Cells {
 		c, err := b.cell(p, i, asked)
 		wrong = append(wrong, err)
 		p.cells = append(p.cells, c)
-		lukewarm = lukewarm || asked.Condition.Kind == servicetime.Lukewarm
 	}
-	if lukewarm {
-		for _, name := range job.Mix.Functions {
-			if _, err := b.installed(p, name); err != nil {
-				wrong = append(wrong, gem5bridge.Mistake("mix %q: %v", job.Mix.Name, err))
-			}
+	for _, name := range job.Mix.Functions {
+		if _, err := b.installed(p, name); err != nil {
+			wrong = append(wrong, gem5bridge.Mistake("mix %q: %v", job.Mix.Name, err))
 		}
-		p.mix = slices.Clone(job.Mix.Functions)
-		slices.Sort(p.mix)
 	}
+	p.mix = slices.Sorted(slices.Values(job.Mix.Functions))
 	if _, err := b.installed(p, servicetime.NullFunction); err != nil {
 		wrong = append(wrong, gem5bridge.Mistake("the null call that is subtracted: %v", err))
 	}

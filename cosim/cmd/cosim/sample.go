@@ -360,7 +360,8 @@ func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s 
 	progress := a.progress("samples", total)
 	defer progress.finish()
 	mix := s.mix
-	if len(mix) == 0 {
+	lukewarm := func(c gem5bridge.Cell) bool { return c.Condition.Kind == servicetime.Lukewarm }
+	if len(mix) == 0 && slices.ContainsFunc(cells, lukewarm) {
 		mix = m.runnable()
 	}
 	job := gem5bridge.Job{
