@@ -46,19 +46,10 @@ type group struct {
 // task is one run: which samples it is to give.
 type task struct {
 	group   *group
-	number  int     // of the run within its group, from 0
-	numbers [][]int // by cell of the group: the samples it gives, in order
-	tries   int     // runs that were begun for it
-	others  int     // how often another checkpoint was asked for
-	alone   bool    // its next run is beside no other
-}
-
-// after has the next run follow the step that the last one calls for.
-func (t *task) after(step supervisor.Step) {
-	if step.Checkpoint {
-		t.others++
-	}
-	t.alone = t.alone || step.Alone
+	number  int                // of the run within its group, from 0
+	numbers [][]int            // by cell of the group: the samples it gives, in order
+	tries   int                // runs that were begun for it
+	asked   supervisor.Attempt // of the next run, by the verdicts on those before
 }
 
 // size is the number of calls that the run measures.

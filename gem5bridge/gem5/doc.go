@@ -35,7 +35,7 @@
 //     before them but the last, with what is between, runs on the functional core
 //     with the platform's caches (functional, then detailed warming, as in SMARTS,
 //     Wunderlich et al., ISCA 2003).
-//     SettingFunctional lets those of large k run on the functional core,
+//     SettingFunctional lets all that is between run there where k is large,
 //     which warms and displaces caches as they do but trains no predictor, and every
 //     change of core empties the TLBs: such samples have a stack of their own.
 //   - stressor(bytes): before every call a process on the function's core executes half

@@ -83,9 +83,9 @@ func TestARunFollowsTheVerdictOnTheLast(t *testing.T) {
 		others  int
 		alone   bool
 	}{{job.Timeout, 0, false}, {job.Crash, 1, false}, {job.OutOfMemory, 1, true}, {job.SimHang, 2, true}} {
-		follows.after(policy.Next(c.verdict, 1))
-		require.Equal(t, c.others, follows.others, "%d: %v", i, c.verdict)
-		require.Equal(t, c.alone, follows.alone, "%d: %v", i, c.verdict)
+		follows.asked.Follow(policy.Next(c.verdict, 1))
+		require.Equal(t, c.others, follows.asked.Checkpoints, "%d: %v", i, c.verdict)
+		require.Equal(t, c.alone, follows.asked.Alone, "%d: %v", i, c.verdict)
 	}
 }
 

@@ -149,7 +149,7 @@ func (s *session) do(ctx context.Context, t task) error {
 	const mostRuns = 8
 	var last error
 	for failures := 0; failures < attempts && t.size() > 0 && t.tries < mostRuns; t.tries++ {
-		outcome, err := s.measure(ctx, &t, t.number+t.others)
+		outcome, err := s.measure(ctx, &t, t.number+t.asked.Checkpoints)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -160,14 +160,14 @@ func (s *session) do(ctx context.Context, t task) error {
 			}
 			failures, last = failures+1, err
 		case outcome.OK():
-			t.others++ // for what did not count
+			t.asked.Checkpoints++ // for what did not count
 		default:
 			step := supervisor.Policy{Attempts: attempts}.Next(outcome.Verdict, failures+1)
 			failures, last = failures+1, verdictError(outcome)
 			if step.Stop {
 				return last
 			}
-			t.after(step)
+			t.asked.Follow(step)
 			s.warn("a run failed", outcome)
 		}
 	}
@@ -216,7 +216,7 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	seed := gem5bridge.Seed(s.job.Seed, lead.key, first)
 	rule := lead.settle(t.number + t.tries)
 	q := request{
-		what: fmt.Sprintf("%s %s", s.platform.Name, lead.Cell), phase: modeMeasure, items: int64(t.size()), alone: t.alone,
+		what: fmt.Sprintf("%s %s", s.platform.Name, lead.Cell), phase: modeMeasure, items: int64(t.size()), alone: t.asked.Alone,
 		job: &guest.Job{
 			Format: guest.Format, ID: fmt.Sprintf("measure-%d-%d", first, t.tries), Seed: seed, Then: guest.Off,
 			Steps: []guest.Step{lead.step(t.size(), prepared, rule, s.plan, s.job.Mix.Name)},

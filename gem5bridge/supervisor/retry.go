@@ -66,6 +66,13 @@ type Attempt struct {
 	Alone       bool
 }
 
+// Follow adds to an attempt what a step asks of the next.
+func (a *Attempt) Follow(step Step) {
+	a.Checkpoints += count(step.Checkpoint)
+	a.Seeds += count(step.Seed)
+	a.Alone = a.Alone || step.Alone
+}
+
 // GivenUpError says that a subject did not succeed within its attempts.
 type GivenUpError struct {
 	Subject  string
@@ -109,9 +116,7 @@ func (s *Supervisor) Retry(ctx context.Context, subject string, policy Policy, a
 			return &GivenUpError{subject, is.N, outcome}
 		}
 		s.options.Log.Warn("trying again", "subject", subject, "verdict", outcome.Verdict.String(), "attempt", is.N, "why", outcome.Text)
-		is.Checkpoints += count(step.Checkpoint)
-		is.Seeds += count(step.Seed)
-		is.Alone = is.Alone || step.Alone
+		is.Follow(step)
 	}
 }
 
