@@ -166,7 +166,6 @@ func (m *Model) kill(s *Sandbox) {
 		if inv.phase != phaseSandboxQueue {
 			f.inService--
 			s.node.load--
-			m.meal(id).mib = 0
 		}
 	}
 	gone := Lost{Sandbox: s}
@@ -174,10 +173,7 @@ func (m *Model) kill(s *Sandbox) {
 		m.invocations.at(id).sandbox = nil
 	}
 	for _, id := range bound {
-		inv := m.invocations.at(id)
-		gone.Routes = append(gone.Routes, inv.route)
-		inv.sandbox = nil
-		inv.life++ // what was to happen to it there does not
+		gone.Routes = append(gone.Routes, m.detach(id))
 	}
 	m.discard(s)
 	if m.control != nil {

@@ -203,13 +203,8 @@ func (m *Model) end(n *Node) {
 	n.up = false
 	routes := map[*Sandbox][]int32{}
 	for _, id := range bound {
-		inv := m.invocations.at(id)
-		routes[inv.sandbox] = append(routes[inv.sandbox], inv.route)
-		if inv.function.memory != nil {
-			m.meal(id).mib = 0
-		}
-		inv.sandbox = nil
-		inv.life++ // what was to happen to it there does not
+		s := m.invocations.at(id).sandbox
+		routes[s] = append(routes[s], m.detach(id))
 	}
 	affected := map[*Function]bool{}
 	var gone []Lost
@@ -253,6 +248,18 @@ func (m *Model) halt(n *Node) {
 		m.events.Cancel(n.shares[i].timer)
 		n.shares[i].jobs, n.shares[i].parked = n.shares[i].jobs[:0], nil
 	}
+}
+
+// detach takes an invocation out of a sandbox that is gone: what was to happen to it
+// there does not. It returns the route by which it had come.
+func (m *Model) detach(id int32) (route int32) {
+	inv := m.invocations.at(id)
+	if inv.function.memory != nil {
+		m.meal(id).mib = 0
+	}
+	inv.sandbox = nil
+	inv.life++
+	return inv.route
 }
 
 // byAge lists the sandboxes of a node, the oldest first.
@@ -318,7 +325,6 @@ func (m *Model) vacate(n *Node, core int) {
 		}
 		n.leave(core, inv.sandbox, m.events.Now())
 		inv.life++
-		inv.phase = phaseNodeQueue
 		if inv.sandbox.group != nil {
 			m.part(inv.sandbox, id)
 		}

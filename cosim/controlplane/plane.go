@@ -3,7 +3,6 @@ package controlplane
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"microcosm/cosim/cluster"
@@ -182,11 +181,9 @@ func (p *Plane) withdraw(list []*pod, replace time.Duration) {
 	for _, d := range list {
 		affected[d.revision.index] = true
 	}
-	gone := func(d *pod) bool { return d.terminating }
 	for i, r := range p.revisions {
 		if affected[i] {
-			r.pods = slices.DeleteFunc(r.pods, gone)
-			r.ready = slices.DeleteFunc(r.ready, gone)
+			r.prune()
 		}
 	}
 	for i, r := range p.revisions {

@@ -120,13 +120,18 @@ func (r *revision) terminate(list []*pod) {
 		d.terminating = true
 		r.terminating++
 	}
-	gone := func(d *pod) bool { return d.terminating }
-	r.pods = slices.DeleteFunc(r.pods, gone)
-	r.ready = slices.DeleteFunc(r.ready, gone)
+	r.prune()
 	r.assign()
 	for _, d := range list {
 		if d.ready && d.sandbox.Load() == 0 {
 			r.plane.remove(d)
 		}
 	}
+}
+
+// prune takes the pods that terminate out of the path.
+func (r *revision) prune() {
+	gone := func(d *pod) bool { return d.terminating }
+	r.pods = slices.DeleteFunc(r.pods, gone)
+	r.ready = slices.DeleteFunc(r.ready, gone)
 }
