@@ -102,15 +102,16 @@ func (p *plan) build(ctx context.Context) error {
 		if err != nil {
 			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
 		}
+		memory, err := f.Resources.Memory()
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
+		}
 		function := cluster.FunctionConfig{
 			Name: f.Name, Minor: minor[i], Laws: laws,
 			Concurrency: f.Concurrency, MemoryMiB: int(f.Memory), QueueLimit: f.QueueLimit,
+			RequestMiB: int(f.Resources.MemoryRequest), Memory: memory,
+			CPURequest: int(f.Resources.CPURequest), CPULimit: int(f.Resources.CPULimit),
 			Scaler: scaler(f.Scaling), NewKeepAlive: f.KeepAlive.KeepAlive, NewHedge: hedge(c.Hedging.With),
-		}
-		function.RequestMiB = int(f.Resources.MemoryRequest)
-		function.CPURequest, function.CPULimit = int(f.Resources.CPURequest), int(f.Resources.CPULimit)
-		if function.Memory, err = f.Resources.Memory(); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("function %s: %w", f.Name, err))
 		}
 		if c.ControlPlane == "knative" {
 			if err := p.addRevision(&function); err != nil {
@@ -436,7 +437,7 @@ func pulls(o outcomes) (notes []string) {
 	return notes
 }
 
-// outages says what was lost with nodes and cores, and to hedging.
+// outages says what was lost with nodes and cores, to hedging and for want of memory, and what waited for its CPU limit.
 func outages(o outcomes) (notes []string) {
 	var ended, preempted, evicted, ahead, over, out, throttled int64
 	wasted := 0.

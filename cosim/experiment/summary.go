@@ -41,11 +41,10 @@ func summarize(o outcomes, level float64, unstable string, terminating bool) Run
 	if len(o) == 1 && !terminating {
 		warmUp, _ := o[0].Series.WarmUp()
 		r.Metrics[0].Estimate = o[0].Series.EstimateMean(level)
-		for i, q := range quantiles {
-			if o[0].Sections == nil {
-				break
+		if sections := o[0].Sections; sections != nil {
+			for i, q := range quantiles {
+				r.Metrics[1+i].Estimate = sections.EstimateQuantile(q.p, level, warmUp)
 			}
-			r.Metrics[1+i].Estimate = o[0].Sections.EstimateQuantile(q.p, level, warmUp)
 		}
 	}
 	for _, m := range ratios {

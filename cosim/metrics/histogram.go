@@ -50,13 +50,9 @@ func (h *Histogram) Record(d time.Duration) {
 	p[i]++
 	h.count++
 	h.max, h.below = max(h.max, v), max(h.below, math.MaxInt64-v)
-	var carry uint64
-	h.sum[0], carry = bits.Add64(h.sum[0], v, 0)
-	h.sum[1] += carry
+	h.addSum([2]uint64{v})
 	high, low := bits.Mul64(v, v)
-	h.squares[0], carry = bits.Add64(h.squares[0], low, 0)
-	h.squares[1], carry = bits.Add64(h.squares[1], high, carry)
-	h.squares[2] += carry
+	h.addSquares([3]uint64{low, high})
 }
 
 // RecordAll records each of a list, in less time than one by one.
