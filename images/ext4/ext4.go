@@ -5,8 +5,8 @@
 // of which of its files are one (hard links, which the image keeps): made twice, also
 // by different users and of a copy of the tree, it is the same to the byte. mke2fs
 // alone cannot do that, since it copies the owner and the time of the last change of
-// each inode; both are put right afterwards in the inode tables, where checksums are off for that reason and because a guest
-// would have to compute them.
+// each inode; both are put right afterwards in the inode tables, where checksums are
+// off for that reason and because a guest would have to compute them.
 package ext4
 
 import (
