@@ -4,6 +4,10 @@ GO        ?= go
 BIN       := bin
 OUT       := out
 PACKAGES  := ./...
+# The packages whose tests draw their cases at random. `make test` draws the same ones
+# from SEED every time, so that a change alone decides; `make fuzz` draws others.
+DRAWN      = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}} {{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}}' $(PACKAGES))
+SEED      ?= 1
 # golangci-lint is built with the Go of this machine, so that it understands the
 # module's language version.
 GOLANGCI  := v2.15.0
@@ -57,7 +61,8 @@ setup-images: ## install what building and booting images needs
 
 .PHONY: test
 test: setup-test build ## prove it: all that needs neither image nor gem5
-	$(GO) test $(PACKAGES)
+	@$(GO) test $(sort $(DRAWN)) -rapid.seed=$(SEED)
+	@$(GO) test $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
 
 .PHONY: test-gem5
 test-gem5: ## boot both ISAs in gem5 and measure two functions; says so where gem5 or the images are missing
@@ -70,7 +75,8 @@ setup-test: ## install what the tests need beyond Go, gcc and make
 
 .PHONY: race
 race: setup-test build ## the tests under the race detector, theory with one seed only
-	$(GO) test -race -short -timeout 60m $(PACKAGES)
+	@$(GO) test -race -short -timeout 60m $(sort $(DRAWN)) -rapid.seed=$(SEED)
+	@$(GO) test -race -short -timeout 60m $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the house
@@ -86,8 +92,9 @@ readme: build ## write the README's numbers anew
 	$(GO) test ./cosim/cmd/cosim -run 'TestReadmeNumbers|TestReadmeSlowdown' -update
 
 .PHONY: fuzz
-fuzz: ## fuzz every parser for FUZZTIME each
+fuzz: ## fuzz every parser for FUZZTIME each, and draw every random case anew, ten times as many
 	setup/fuzz $(FUZZTIME)
+	@$(GO) test -count=1 -timeout 60m $(sort $(DRAWN)) -rapid.checks=1000
 
 .PHONY: bench
 bench: ## benchmarks: ratios within one run, see README
