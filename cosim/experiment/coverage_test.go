@@ -41,22 +41,19 @@ often the interval holds it. "open" is the share of intervals without an upper e
 cannot rule out that the queue has no steady state: these hold what lies above their lower end.
 "none" is the share without an interval, which is left out.
 
-A known gap: the p99 of the response time under a log-normal law with cv 1. Those intervals hold the truth
-less often than they say, and where they miss it, it lies above them. The reason is what 20 or 50 values
-do not show, and no resampling of them can. Waiting depends on the second moment of the service time, and
-25 % of that law's comes from the longest 1 % of the calls (Φ(2σ − 2.326) with σ² = ln 2; 16 % for the
-exponential law, 4 % at cv 0.3). In 82 % of the campaigns of 20 samples and 61 % of those of 50 no sample
-is that long (.99^20, .99^50), and the second moment of the samples is .79 and .88 of the law's in the
-median campaign (.93 and .96 for the exponential law, .99 and 1.00 at cv 0.3). A resample is drawn from the same
-samples: it has no call longer than the longest of them, so that its scatter misses the same part. More
-samples close the gap slowly: 368 are needed for the p99 of the service time alone to have an
-interval.
+The hard rows are those of the log-normal law with cv 1, where truth that is missed lies above. The reason is
+what 20 or 50 values do not show. Waiting depends on the second moment of the service time, and 25 % of that
+law's comes from the longest 1 % of the calls (Φ(2σ − 2.326) with σ² = ln 2; 16 % for the exponential law, 4 % at
+cv 0.3). In 82 % of the campaigns of 20 samples and 61 % of those of 50 no sample is that long (.99^20, .99^50).
+Resamples of the samples alone never hold a longer call than the longest sample; intervals made from them
+held .75 to .85 of the p99 in those rows. Resamples therefore end in a Pareto tail that is fitted to their own
+longest calls (cosim/servicetime/tail.go). The price is paid where samples are few: more intervals have no
+upper end. The estimates are as they were, and still rather too low: the tail lets the interval reach
+further, it does not say what was not measured. More samples do: 368 are needed for the p99 of the service
+time alone to have an interval.
 
-A tail fitted to the largest values would close the gap, at a price. With resamples that end in a Pareto tail
-(Hill's estimate from their own longest calls) those rows hold as much as they should, but fewer intervals have
-an upper end, and where a few of some seventeen samples are long, as in the quickstart, intervals and differences
-get several times wider: a guess at what was not measured then outweighs all that was. So resamples keep to
-the samples; the report says how many of them a number rests on, and which matter most.
+Rows with two loads are of the difference that one campaign's samples make between them, as effects and
+comparisons tell it.
 
 | what | number | nominal | runs | covered | truth below | truth above | open | none |
 |---|---|---|---|---|---|---|---|---|
@@ -114,9 +111,13 @@ func TestCoverageStudy(t *testing.T) {
 	for _, law := range syntheticLaws {
 		for _, rho := range []float64{.5, .7} {
 			for _, n := range []int{20, 50} {
-				row(fmt.Sprintf("M/G/1 at load %g, %d samples of a law that is %s", rho, n, law.name), .9,
-					func() (mean, p99 *tally) { return coverCampaigns(t, law, rho, n, *coverageCampaigns) })
+				row(fmt.Sprintf("M/G/1 at load %g, %d samples of a law that is %s", rho, n, law.name), coverageLevel,
+					func() (mean, p99 *tally) { return coverCampaigns(t, law, []float64{rho}, n, *coverageCampaigns) })
 			}
+		}
+		for _, n := range []int{20, 50} {
+			row(fmt.Sprintf("M/G/1, load 0.7 − load 0.5, %d samples of a law that is %s", n, law.name), coverageLevel,
+				func() (mean, p99 *tally) { return coverCampaigns(t, law, []float64{.7, .5}, n, *coverageCampaigns) })
 		}
 	}
 	require.NoError(t, os.WriteFile(coverageFile, []byte(table.String()), 0o644))
@@ -192,21 +193,34 @@ func lindley(random *rand.Rand, steps int, rho float64, law func(u float64) floa
 	return h, rho * work / 1e6 / float64(steps)
 }
 
-// coverCampaigns measures n samples of the law per campaign, estimates the queue
-// from them as a run does, and asks whether the interval holds what the law
-// itself gives.
-func coverCampaigns(t *testing.T, law syntheticLaw, rho float64, n, campaigns int) (mean, p99 *tally) {
+// truth is what a queue under a law gives, in seconds.
+type truth struct{ mean, p99 float64 }
+
+func (l syntheticLaw) truth(rho float64) truth {
+	long, _ := lindley(rand.New(rand.NewPCG(1, 1)), 3_000_000, rho, func(u float64) float64 { return float64(l.law.Quantile(u)) })
+	return truth{
+		mean: 1e-3 * (1 + rho*l.second/(2*(1-rho))), // Pollaczek-Khinchine
+		p99:  long.Quantile(.99).Seconds(),
+	}
+}
+
+// coverCampaigns measures n samples of the law per campaign, estimates from them as a
+// run does, and asks whether the intervals hold what the law itself gives: at one load,
+// or of the difference between two loads.
+func coverCampaigns(t *testing.T, law syntheticLaw, rhos []float64, n, campaigns int) (mean, p99 *tally) {
 	mean, p99 = &tally{}, &tally{}
-	exactMean := 1e-3 * (1 + rho*law.second/(2*(1-rho))) // Pollaczek-Khinchine
-	long, _ := lindley(rand.New(rand.NewPCG(1, 1)), 3_000_000, rho, func(u float64) float64 { return float64(law.law.Quantile(u)) })
-	exactP99 := long.Quantile(.99).Seconds()
+	exact := law.truth(rhos[0])
+	if len(rhos) == 2 {
+		base := law.truth(rhos[1])
+		exact.mean, exact.p99 = exact.mean-base.mean, exact.p99-base.p99
+	}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for c := range campaigns {
 		group.Go(func() error {
-			m, q, err := oneCampaign(uint64(c), law, rho, n)
-			mean.add(m, exactMean)
-			p99.add(q, exactP99)
+			m, q, err := oneCampaign(uint64(c), law, rhos, n)
+			mean.add(m, exact.mean)
+			p99.add(q, exact.p99)
 			return err
 		})
 	}
@@ -214,16 +228,13 @@ func coverCampaigns(t *testing.T, law syntheticLaw, rho float64, n, campaigns in
 	return mean, p99
 }
 
-func oneCampaign(seed uint64, law syntheticLaw, rho float64, n int) (mean, p99 metrics.Estimate, err error) {
-	const level = .9
+const coverageLevel = .9
+
+func oneCampaign(seed uint64, law syntheticLaw, rhos []float64, n int) (mean, p99 metrics.Estimate, err error) {
 	random := rand.New(rand.NewPCG(seed, 2))
-	var times []time.Duration
-	for range n {
-		times = append(times, law.law.Quantile(random.Float64()))
-	}
 	restores := make([][]time.Duration, lindleyRestores)
-	for i, d := range times {
-		restores[i%lindleyRestores] = append(restores[i%lindleyRestores], d)
+	for i := range n {
+		restores[i%lindleyRestores] = append(restores[i%lindleyRestores], law.law.Quantile(random.Float64()))
 	}
 	built, err := campaign{warm: map[string][][]time.Duration{"f": restores}}.law(servicetime.Request{Function: "f"},
 		servicetime.LawOptions{Model: servicetime.ConditionModel{Kind: servicetime.Interleave, HalfDepth: 4}, Penalty: 1})
@@ -231,22 +242,53 @@ func oneCampaign(seed uint64, law syntheticLaw, rho float64, n int) (mean, p99 m
 		return mean, p99, err
 	}
 	measured := built.(servicetime.Resampler)
-	var sections []*metrics.Histogram
-	var means []float64
-	for range lindleyRuns {
-		h, load := lindley(random, lindleySteps, rho, drawFrom(measured))
-		if load > .995 {
+	at := make([]estimated, len(rhos))
+	for i, rho := range rhos {
+		var stable bool
+		if at[i], stable = estimatedAt(seed, measured, rho); !stable {
 			unstable := metrics.Unstable(0, metrics.MethodReplications, "the samples' load is too high")
 			return unstable, unstable, nil
 		}
-		sections, means = append(sections, h), append(means, h.Mean())
 	}
-	queueMean := metrics.MeanOf(means, level)
-	queueP99 := metrics.QuantileOf(sections, .99, level, metrics.AutocorrelationTimeAt(sections, .99))
+	if len(at) == 2 {
+		mean, p99 = paired(at[0].mean, at[1].mean), paired(at[0].p99, at[1].p99)
+		return mean, p99, nil
+	}
+	sections := at[0].sections
+	queueMean := metrics.MeanOf(at[0].mean.runs, coverageLevel)
+	queueP99 := metrics.QuantileOf(sections, .99, coverageLevel, metrics.AutocorrelationTimeAt(sections, .99))
+	mean = metrics.Combine(queueMean, metrics.SamplingInterval(queueMean.Est, at[0].mean.resampled, coverageLevel, true))
+	p99 = metrics.Combine(queueP99, metrics.SamplingInterval(queueP99.Est, at[0].p99.resampled, coverageLevel, true))
+	return mean, p99, nil
+}
 
+// number is one number of a queue by replication and by resample, in seconds.
+type number struct {
+	runs      []float64
+	resampled metrics.Resampled
+}
+
+// estimated is what replications and resamples say of one queue.
+type estimated struct {
+	sections  []*metrics.Histogram
+	mean, p99 number
+}
+
+// estimatedAt runs the queue on the samples, on the same luck at every load; false where
+// it has no steady state.
+func estimatedAt(seed uint64, measured servicetime.Resampler, rho float64) (e estimated, stable bool) {
+	const highest = .995
+	for i := range lindleyRuns {
+		h, load := lindley(rand.New(rand.NewPCG(seed, uint64(1000+i))), lindleySteps, rho, drawFrom(measured))
+		if load > highest {
+			return e, false
+		}
+		e.sections = append(e.sections, h)
+		e.mean.runs, e.p99.runs = append(e.mean.runs, h.Mean()), append(e.p99.runs, h.Quantile(.99).Seconds())
+	}
 	run := func(law servicetime.Resampler) (float64, float64) {
 		h, load := lindley(rand.New(rand.NewPCG(seed, 3)), lindleySteps, rho, drawFrom(law))
-		if load > .995 {
+		if load > highest {
 			return math.NaN(), math.NaN()
 		}
 		return h.Mean(), h.Quantile(.99).Seconds()
@@ -257,9 +299,16 @@ func oneCampaign(seed uint64, law syntheticLaw, rho float64, n int) (mean, p99 m
 		x, y := run(measured.Resample(func(string) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(4+b))) }, nil))
 		m.Values, q.Values = append(m.Values, x), append(q.Values, y)
 	}
-	mean = metrics.Combine(queueMean, metrics.SamplingInterval(queueMean.Est, m, level, true))
-	p99 = metrics.Combine(queueP99, metrics.SamplingInterval(queueP99.Est, q, level, true))
-	return mean, p99, nil
+	e.mean.resampled, e.p99.resampled = m, q
+	return e, true
+}
+
+// paired estimates a − b as a run does for the levels of a factor.
+func paired(a, b number) metrics.Estimate {
+	weights := []float64{1, -1}
+	queue := metrics.Contrast(weights, [][]float64{a.runs, b.runs}, coverageLevel)
+	together, _ := metrics.ContrastResampled(weights, []*metrics.Resampled{&a.resampled, &b.resampled})
+	return metrics.Combine(queue, metrics.SamplingInterval(queue.Est, together, coverageLevel, false))
 }
 
 // drawFrom returns the warm service time in nanoseconds.
@@ -274,8 +323,7 @@ func drawFrom(law servicetime.Law) func(float64) float64 {
 }
 
 // TestTheCoverageTableHolds holds the committed table to what the intervals
-// promise: of nominal 95 %, .92 to .98; of nominal 90 %, .85 to .95. The known gap
-// is asserted, too, so that whoever closes it says so.
+// promise: of nominal 95 %, .92 to .98; of nominal 90 %, .85 to .95.
 func TestTheCoverageTableHolds(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open(coverageFile)
@@ -291,27 +339,26 @@ func TestTheCoverageTableHolds(t *testing.T) {
 		covered, err := strconv.ParseFloat(cells[4], 64)
 		require.NoError(t, err)
 		low, high := .85, .95
-		switch {
-		case cells[2] == "0.95":
+		if cells[2] == "0.95" {
 			low, high = .92, .98
-		case strings.Contains(cells[0], "log-normal with cv 1") && cells[1] == "response p99":
-			low, high = .7, .85
 		}
 		require.GreaterOrEqual(t, covered, low, lines.Text())
 		require.LessOrEqual(t, covered, high, lines.Text())
 	}
-	require.Equal(t, 2*2+3*2*2*2, rows, "a row of every case; write it with make coverage")
+	require.Equal(t, 2*2+3*(2*2+2)*2, rows, "a row of every case; write it with make coverage")
 }
 
 // One campaign of every row runs in every test, so that the study cannot rot.
 func TestTheCoverageStudyRuns(t *testing.T) {
 	t.Parallel()
 	for _, law := range syntheticLaws {
-		mean, p99, err := oneCampaign(1, law, .5, 20)
-		require.NoError(t, err)
-		for _, e := range []metrics.Estimate{mean, p99} {
-			require.Contains(t, []metrics.Status{metrics.StatusOK, metrics.StatusBounds}, e.Status, "%s: %v", law.name, e)
-			require.Less(t, e.Lo, e.Est, law.name)
+		for _, rhos := range [][]float64{{.5}, {.7, .5}} {
+			mean, p99, err := oneCampaign(1, law, rhos, 20)
+			require.NoError(t, err)
+			for _, e := range []metrics.Estimate{mean, p99} {
+				require.Contains(t, []metrics.Status{metrics.StatusOK, metrics.StatusBounds}, e.Status, "%s at %v: %v", law.name, rhos, e)
+				require.Less(t, e.Lo, e.Est, "%s at %v", law.name, rhos)
+			}
 		}
 	}
 }

@@ -137,7 +137,7 @@ func TestCorrelationWithinRestoresWidensTheInterval(t *testing.T) {
 		r := simulateWith(t, measuredQueue, c.opens())
 		return metricOf(t, &r.Runs[0], "service_mean").Parts.Sampling.HalfWidth()
 	}
-	require.Zero(t, width(false), "equal restores leave nothing unknown")
+	require.Less(t, width(false), width(true)/10, "equal restores leave unknown only how long the longest calls are")
 	require.Greater(t, width(true), 1e-4, "36 samples of 6 restores are 6 independent ones")
 }
 

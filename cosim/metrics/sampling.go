@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // fewestResamples is how many resamples a variance is estimated from, at least.
@@ -19,6 +20,16 @@ const fewestResamples = 10
 // their reciprocals are nearly linear in it (of M/M/1 with mean service time s,
 // 1/E[T] = 1/s − λ), and a resample without a steady state has the reciprocal 0.
 // The interval is est/(1 ± t·S), S the deviation of base/value.
+//
+// Resamples may be longer than the base by more than chance, because calls longer
+// than any that was measured are drawn in them, but not in the base. Then the mean
+// of base/value lies below 1, and how much of this shift is true cannot be told: it
+// counts like an error that lies anywhere between none and all of it, with the
+// variance shift²/12 (GUM, JCGM 100:2008, section 4.3.7). The value stays.
+//
+// Any other number, a difference above all, reaches t deviations down and up from est,
+// each that of the resamples on its own side of their median; how far the median lies
+// from the base counts like the shift above.
 //
 // Where more resamples are unstable than the interval may miss on one side, or
 // where t·S reaches 1, it has no upper end: what is left is a lower bound.
@@ -40,15 +51,15 @@ func SamplingInterval(est float64, x Resampled, level float64, positive bool) Es
 	t := tQuantile(1-(1-level)/2, degrees)
 	inverse, ok := reciprocals(x)
 	if !positive || !ok || est <= 0 {
-		half := t * scatter(x.Base, values)
-		lo := est - half
+		median, below, above := sides(values)
+		lo, hi := est-t*uncertainty(below, median-x.Base), est+t*uncertainty(above, median-x.Base)
 		if positive {
 			lo = max(0, lo)
 		}
-		return interval(est, lo, est+half, n, MethodBootstrap)
+		return interval(est, lo, hi, n, MethodBootstrap)
 	}
-	_, variance := moments(inverse)
-	half := t * math.Sqrt(variance)
+	mean, variance := moments(inverse)
+	half := t * uncertainty(math.Sqrt(variance), max(0, 1-mean))
 	share := x.UnstableShare()
 	switch lo := est / (1 + half); {
 	case share > (1-level)/2:
@@ -60,14 +71,28 @@ func SamplingInterval(est float64, x Resampled, level float64, positive bool) Es
 	}
 }
 
-// scatter is the root mean square distance of the values from the base.
-func scatter(base float64, values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += float64((v - base) * (v - base))
-	}
-	return math.Sqrt(sum / float64(len(values)))
+// uncertainty is the standard uncertainty of a value whose resamples scatter and are
+// shifted from it.
+func uncertainty(deviation, shift float64) float64 { return math.Hypot(deviation, shift/math.Sqrt(12)) }
+
+// sides returns the median of the values and their deviation on either side of it: the
+// distance within which nine tenths of a side's values lie, over 1.645, which of normal
+// values is their standard deviation. The sides are told apart because long calls pull a
+// difference one way, and a root mean square would be ruled by the one resample in forty
+// whose longest calls keep a queue waiting: a difference has no scale, as positive times
+// have, on which such a one counts for what it says.
+func sides(values []float64) (median, below, above float64) {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	median = (sorted[(n-1)/2] + sorted[n/2]) / 2
+	at := min((n+1)/2, int(math.Ceil(nineTenths*float64((n+1)/2+1)))) - 1
+	return median, (median - sorted[(n-1)/2-at]) / nineTenthsNormal, (sorted[n/2+at] - median) / nineTenthsNormal
 }
+
+const (
+	nineTenths       = .9
+	nineTenthsNormal = 1.6448536269514722 // Φ⁻¹((1 + .9)/2)
+)
 
 // reciprocals returns base/value by resample, 0 where there is no steady state;
 // false where a value or the base is not positive.

@@ -25,12 +25,12 @@ func TestSamplingInterval(t *testing.T) {
 	x := metrics.Resampled{Base: 2, Values: around(2, .1, 40)}
 	e := metrics.SamplingInterval(10, x, .95, false)
 	require.Equal(t, metrics.StatusOK, e.Status)
-	require.InDelta(t, 2.0227*.2, e.Hi-10, 1e-4, "Student's t with 39 degrees of freedom")
+	require.InDelta(t, 2.0227*.2/1.64485, e.Hi-10, 1e-4, "Student's t with 39 degrees of freedom")
 	require.InDelta(t, 10-e.Lo, e.Hi-10, 1e-12)
 	require.Equal(t, int64(40), e.N)
 
 	x.Degrees = 5
-	require.InDelta(t, 2.5706*.2, metrics.SamplingInterval(10, x, .95, false).Hi-10, 1e-4, "few clusters widen it")
+	require.InDelta(t, 2.5706*.2/1.64485, metrics.SamplingInterval(10, x, .95, false).Hi-10, 1e-4, "few clusters widen it")
 
 	positive := metrics.SamplingInterval(10, x, .95, true)
 	require.Greater(t, positive.Hi-10, 10-positive.Lo, "the upper end of a time is the farther one")
@@ -44,6 +44,50 @@ func TestSamplingInterval(t *testing.T) {
 	few := metrics.SamplingInterval(10, metrics.Resampled{Base: 2, Values: around(2, .1, 9)}, .95, true)
 	require.Equal(t, metrics.StatusNotEstimable, few.Status)
 	require.Equal(t, metrics.StatusNotEstimable, metrics.SamplingInterval(10, x, 2, true).Status)
+}
+
+// The deviation of a difference is that of normal resamples, whichever side they
+// stretch; one that is far off changes nothing.
+func TestADifferenceReachesAsFarAsItsResamplesOnEitherSide(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	x := metrics.Resampled{Values: make(metrics.Draws, 1000)}
+	for i := range x.Values {
+		x.Values[i] = random.NormFloat64()
+	}
+	e := metrics.SamplingInterval(-3, x, .95, false)
+	require.InEpsilon(t, 1.962, -3-e.Lo, .1)
+	require.InEpsilon(t, 1.962, e.Hi+3, .1)
+
+	for i, v := range x.Values {
+		x.Values[i] = max(v, 4*v)
+	}
+	skew := metrics.SamplingInterval(-3, x, .95, false)
+	require.InEpsilon(t, 1.962, -3-skew.Lo, .1)
+	require.InEpsilon(t, 4*1.962, skew.Hi+3, .1)
+
+	x.Values[7] = 1e9
+	require.InDelta(t, skew.Hi, metrics.SamplingInterval(-3, x, .95, false).Hi, .2)
+
+	for i := range x.Values {
+		x.Values[i] = 6
+	}
+	shifted := metrics.SamplingInterval(-3, x, .95, false)
+	require.InDelta(t, 1.962*6/math.Sqrt(12), shifted.Hi+3, .01, "a shift counts like an error between none and all of it")
+	require.InDelta(t, 1.962*6/math.Sqrt(12), -3-shifted.Lo, .01)
+}
+
+// A shift that all resamples share counts like an error that lies anywhere between
+// none and all of it, on the reciprocal scale; the value stays.
+func TestTheShiftOfLongTailsWidensTheInterval(t *testing.T) {
+	t.Parallel()
+	shifted := metrics.SamplingInterval(10, metrics.Resampled{Base: 2, Values: around(4, 0, 40)}, .95, true)
+	reach := 2.0227 * .5 / math.Sqrt(12)
+	require.Equal(t, 10., shifted.Est)
+	require.InDelta(t, 10/(1-reach), shifted.Hi, 1e-3)
+	require.InDelta(t, 10/(1+reach), shifted.Lo, 1e-3)
+	shorter := metrics.SamplingInterval(10, metrics.Resampled{Base: 2, Values: around(1, 0, 40)}, .95, true)
+	require.Equal(t, []float64{10, 10}, []float64{shorter.Lo, shorter.Hi}, "no tail makes calls shorter")
 }
 
 func TestResamplesWithoutASteadyStateTakeTheUpperEndAway(t *testing.T) {

@@ -25,7 +25,8 @@ type axis struct {
 	bends     []float64 // by gap: how far interpolation is to err, see bent; nil, nowhere
 }
 
-// maxKnots bounds the memory of a law; beyond it the knots are equidistant.
+// maxKnots bounds the memory of a law; beyond it the knots are equidistant, but for
+// those of tails.
 const maxKnots = 4096
 
 func newAxis(points []point, model ConditionModel) *axis {
@@ -63,21 +64,23 @@ func newAxis(points []point, model ConditionModel) *axis {
 // commonKnots returns the union of the knots of all curves, on which every
 // curve is linear, so that mixing at the knots is exact.
 func commonKnots(points []point) []float64 {
-	us := []float64{0, 1}
+	us, tails := []float64{0, 1}, 1.0
 	for _, p := range points {
-		for i := 1; i < len(p.curve.pairs)-1; i++ {
-			us = append(us, float64(i)/float64(len(p.curve.pairs)-1))
-		}
+		us = append(us, p.curve.knots()...)
+		tails = min(tails, p.curve.from)
 	}
 	slices.Sort(us)
 	us = slices.Compact(us)
-	if len(us) > maxKnots {
-		us = us[:maxKnots]
-		for i := range us {
-			us[i] = float64(i) / (maxKnots - 1)
+	if len(us) <= maxKnots {
+		return us
+	}
+	var fewer []float64
+	for i := range maxKnots - 1 {
+		if u := float64(i) / (maxKnots - 1); u < tails {
+			fewer = append(fewer, u)
 		}
 	}
-	return us
+	return append(fewer, us[sort.SearchFloat64s(us, tails):]...)
 }
 
 // makeMonotone applies weighted isotonic regression (pool adjacent violators:
@@ -89,7 +92,7 @@ func (a *axis) makeMonotone() {
 	weights, service, busy := make([]float64, n), make([]float64, n), make([]float64, n)
 	pooled := make([]bool, n)
 	for i, p := range a.points {
-		weights[i] = float64(len(p.curve.pairs))
+		weights[i] = float64(p.curve.samples)
 	}
 	for j := range a.us {
 		for i := range a.points {
@@ -196,7 +199,7 @@ func fitHalfDepth(points []point) float64 {
 		case Flush:
 			flush = mean
 		case Lukewarm:
-			between = append(between, observation{float64(p.condition.K), mean, float64(len(p.curve.pairs))})
+			between = append(between, observation{float64(p.condition.K), mean, float64(p.curve.samples)})
 		}
 	}
 	if warm == 0 || flush <= warm || len(between) == 0 {

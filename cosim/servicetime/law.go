@@ -3,7 +3,6 @@ package servicetime
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -12,6 +11,8 @@ import (
 type Measured struct {
 	Condition Condition
 	Samples   []Sample
+
+	tailed bool // a resample: calls may be longer than the longest sample
 }
 
 // LawOptions says how a SampledLaw answers between and beside its samples.
@@ -58,7 +59,7 @@ func newLaw(measured []Measured, o LawOptions) *SampledLaw {
 	law := &SampledLaw{options: o, given: o, measured: measured, create: o.Create, init: o.Init}
 	var points []point
 	for _, m := range measured {
-		c := newCurve(m.Samples)
+		c := newCurve(m)
 		if c == nil {
 			continue
 		}
@@ -201,61 +202,4 @@ func (l *SampledLaw) missing(c Condition, detail string) error {
 		c.Mix = l.options.Mix
 	}
 	return &NotSampledError{Request: l.options.Request, Condition: c, Detail: detail}
-}
-
-// curve is the empirical quantile function of one condition: pairs of service
-// and busy time in order of service time, linear between order statistics
-// (Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996, type 7).
-type curve struct{ pairs []pair }
-
-// pair is a service and a busy time in nanoseconds.
-type pair struct{ service, busy float64 }
-
-func newCurve(samples []Sample) *curve {
-	c := &curve{}
-	for _, s := range samples {
-		if s.Status == Valid {
-			c.pairs = append(c.pairs, pair{
-				service: float64(s.Service()) / TicksPerNanosecond,
-				busy:    float64(min(s.Busy, s.Service())) / TicksPerNanosecond,
-			})
-		}
-	}
-	if len(c.pairs) == 0 {
-		return nil
-	}
-	sort.Slice(c.pairs, func(i, j int) bool {
-		a, b := c.pairs[i], c.pairs[j]
-		return a.service < b.service || a.service == b.service && a.busy < b.busy
-	})
-	return c
-}
-
-func (c *curve) at(u float64) pair {
-	x := u * float64(len(c.pairs)-1)
-	i := min(int(x), len(c.pairs)-1)
-	if i == len(c.pairs)-1 {
-		return c.pairs[i]
-	}
-	return mix(c.pairs[i], c.pairs[i+1], x-float64(i))
-}
-
-func (c *curve) mean() pair {
-	var sum pair
-	for _, p := range c.pairs {
-		sum.service += p.service
-		sum.busy += p.busy
-	}
-	n := float64(len(c.pairs))
-	return pair{sum.service / n, sum.busy / n}
-}
-
-// Quantile returns the u-quantile of the service time.
-func (c *curve) Quantile(u float64) time.Duration { return nanoseconds(c.at(u).service) }
-
-// Mean returns the mean service time.
-func (c *curve) Mean() time.Duration { return nanoseconds(c.mean().service) }
-
-func mix(a, b pair, w float64) pair {
-	return pair{a.service + w*(b.service-a.service), a.busy + w*(b.busy-a.busy)}
 }

@@ -45,8 +45,15 @@ func cellName(r Request, c Condition) string {
 // Resample implements Resampler: of every condition one restore less than there
 // are is drawn with replacement, each with all of its invocations
 // (metrics.ResampleClusters says why). Samples of one restore only are resampled
-// one by one: how restores differ is not known then.
+// one by one: how restores differ is not known then. In each condition the longest
+// calls are drawn from a tail that is fitted to those of the resample, and may be
+// longer than any that was measured.
 func (l *SampledLaw) Resample(random func(stream string) *rand.Rand, only func(Condition) bool) Resampler {
+	return l.drawn(random, only, true)
+}
+
+// drawn returns the law of one resample, with tails or without.
+func (l *SampledLaw) drawn(random func(stream string) *rand.Rand, only func(Condition) bool, tailed bool) *SampledLaw {
 	drawn := make([]Measured, len(l.measured))
 	for i, m := range l.measured {
 		drawn[i] = m
@@ -57,7 +64,7 @@ func (l *SampledLaw) Resample(random func(stream string) *rand.Rand, only func(C
 		if len(clusters) == 0 {
 			continue
 		}
-		drawn[i].Samples = nil
+		drawn[i].Samples, drawn[i].tailed = nil, tailed
 		for _, c := range metrics.ResampleClusters(random("resample/"+cellName(l.options.Request, m.Condition)), clusters) {
 			drawn[i].Samples = append(drawn[i].Samples, c...)
 		}
@@ -136,6 +143,9 @@ func (l *SampledLaw) Cells() []Cell {
 		}
 		if c.Valid > 0 {
 			c.Mean /= float64(c.Valid)
+		}
+		if m.tailed && c.Valid > 0 {
+			c.Mean = newCurve(m).mean().service
 		}
 		if costed > 0 {
 			c.Cost /= float64(costed)
