@@ -326,7 +326,7 @@ func (r *composeReader) memory(node ast.Node) int {
 	if text == digits {
 		unit, ok = 1, true
 	}
-	if err != nil || !ok || n*unit < 1<<20 || n*unit > 1<<50 {
+	if err != nil || !ok || n > 1<<50/unit || n*unit < 1<<20 {
 		r.add(node, "%q is no amount of memory from 1m on, as 128m", text)
 		return 0
 	}
