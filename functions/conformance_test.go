@@ -165,8 +165,9 @@ func awaitListener(ctx context.Context, t *testing.T, addr string) {
 	}
 }
 
-// Every function, as a real process, answers every input class rightly, and the
-// checks notice a reply that is not right.
+// Every function, as a real process, answers every input class rightly, one call after
+// the other and several at once, and the checks notice a reply that is not right. What
+// is no request of its own does it no harm.
 func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 	catalog, err := functions.Load()
 	require.NoError(t, err)
@@ -184,6 +185,8 @@ func TestEveryFunctionAnswersEveryClass(t *testing.T) {
 					drive(t, r.client, f, class, n)
 				}
 			}
+			together(t, r.client, f)
+			abuse(t, r.client, f)
 		})
 	}
 }
