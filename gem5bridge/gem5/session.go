@@ -167,6 +167,9 @@ func (s *session) do(ctx context.Context, t task) error {
 			if step.Stop {
 				return last
 			}
+			if !step.Again {
+				failures = attempts // whoever ended it wanted it ended
+			}
 			t.asked.Follow(step)
 			s.warn("a run failed", outcome)
 		}

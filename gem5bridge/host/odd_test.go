@@ -36,6 +36,12 @@ const oddVariable = "HOST_TEST_CATALOG"
 // work is how long the odd functions sleep or spin.
 const work = 20 * time.Millisecond
 
+// How long a test waits on a busy machine for what must happen, and how often it looks.
+const (
+	patience = time.Minute
+	tick     = 10 * time.Millisecond
+)
+
 // later is the number of the call at which a function goes wrong that was well
 // when it was warmed up.
 const later = 250
@@ -43,6 +49,9 @@ const later = 250
 // oddFunctions are functions that go wrong, each in its own way. They serve the
 // null call.
 var oddFunctions = map[string]func(){
+	"counts-a":        noting("a"),
+	"counts-b":        noting("b"),
+	"counts-c":        noting("c"),
 	"never-listens":   func() { select {} },
 	"ends-at-once":    func() { fmt.Fprintln(os.Stderr, "no such module"); os.Exit(3) },
 	"answers-wrongly": answer(func(int64) ([]byte, error) { return []byte("\x0a\x01x"), nil }),
@@ -155,9 +164,9 @@ inputs: {default: {request: {}}}
 reply: {checker: empty}
 `, name)
 		if callee, calls := strings.CutPrefix(name, "calls-"); calls {
-			yaml += fmt.Sprintf("dependencies: [{name: callee, function: %s, port: 50051, env: %s}]\n", callee, strings.ToUpper(callee))
+			yaml += fmt.Sprintf("dependencies: [{name: callee, function: %s, port: 50051, env: %s}]\n", callee, strings.ToUpper(strings.ReplaceAll(callee, "-", "_")))
 		}
-		script := fmt.Sprintf("#!/bin/sh\nBRIDGETEST_ROLE=%s exec %s \"$@\"\n", name, os.Args[0])
+		script := fmt.Sprintf("#!/bin/sh\nBRIDGETEST_ROLE=%s %s=%s exec %s \"$@\"\n", name, oddWhere, root, os.Args[0])
 		for file, text := range map[string]string{filepath.Join(descriptions, name, "function.yaml"): yaml, filepath.Join(root, name, "run"): script} {
 			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o700))

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,11 +79,21 @@ func share(count, round, total int) int {
 	return (round+1)*count/total - round*count/total
 }
 
-// round takes its share of the cells' samples from new processes, in random
-// order: first what only a new process can give, place by place, then the rest.
+// round takes its share of the cells' samples from new processes.
 func (r *run) round(ctx context.Context, cells []*cell, round, total int) error {
 	r.release()
-	draw := rand.New(rand.NewPCG(r.job.Seed, uint64(round)))
+	for _, c := range order(cells, r.job.Seed, round, total) {
+		if err := r.one(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// order returns the cells of which a round takes samples, one for each sample, in
+// random order: first what only a new process can give, place by place, then the rest.
+func order(cells []*cell, seed uint64, round, total int) []*cell {
+	draw := rand.New(rand.NewPCG(seed, uint64(round)))
 	var first, rest []*cell
 	for _, c := range cells {
 		for range share(c.Count, round, total) {
@@ -94,24 +105,19 @@ func (r *run) round(ctx context.Context, cells []*cell, round, total int) error 
 		}
 	}
 	draw.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	order := map[string]int{}
+	places := map[string]int{}
 	for _, c := range first {
-		if _, drawn := order[c.place()]; !drawn {
-			order[c.place()] = draw.Int()
+		if _, drawn := places[c.place()]; !drawn {
+			places[c.place()] = draw.Int()
 		}
 	}
 	slices.SortStableFunc(first, func(a, b *cell) int {
 		if a.place() != b.place() {
-			return order[a.place()] - order[b.place()]
+			return cmp.Compare(places[a.place()], places[b.place()])
 		}
 		return int(b.Condition.Kind) - int(a.Condition.Kind) // starting comes before the first call
 	})
-	for _, c := range slices.Concat(first, rest) {
-		if err := r.one(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
+	return slices.Concat(first, rest)
 }
 
 // one takes one valid sample of a cell, and before it as many others as it
@@ -219,8 +225,11 @@ func (r *run) place(ctx context.Context, c *cell, fit func(*sandbox) bool) (*san
 // prepare warms the process up, if it is not, primes it and brings the core into
 // the cell's condition.
 func (r *run) prepare(ctx context.Context, c *cell, s *sandbox, draw *rand.Rand) (walked, error) {
+	// Whether and for how many calls it warms up is not the seed's, so that nothing may
+	// be drawn after them from the same stream.
+	warming := rand.New(rand.NewPCG(draw.Uint64(), 0))
 	if s.usual == nil {
-		if err := s.warmUp(ctx, c.Input, draw); err != nil {
+		if err := s.warmUp(ctx, c.Input, warming); err != nil {
 			return walked{}, fmt.Errorf("warm up: %w", err)
 		}
 	}

@@ -157,6 +157,10 @@ func (g *agent) call(s *guest.Step, r guest.Record, wrong string) error {
 		takes, event = g.ItemLimit, "overdue"
 	}
 	begin := g.tick
+	if wrong == "ends in a call" && g.counting && g.counted == 1 && due() {
+		g.tick += takes / 2
+		return errors.Join(g.tell("beat", map[string]any{"instructions": g.told, "works": g.works}), errors.New("out of cheese"))
+	}
 	g.tick += takes
 	client, function := int64(90_000), int64(135_000)
 	if wrong == "odd share" && g.counting && g.counted%3 == 1 {
