@@ -179,7 +179,7 @@ func (m *Model) unqueue(s *Sandbox, id int32) {
 	case phaseNodeQueue:
 		n.queue.remove(inv.ticket)
 	case phaseCoreQueue:
-		n.cores[s.pinned].waiting.remove(inv.ticket)
+		n.waiting[s.pinned].remove(inv.ticket)
 	}
 }
 

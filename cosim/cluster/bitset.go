@@ -8,13 +8,17 @@ type bitset struct {
 	size  int
 }
 
-func newBitset(n int) bitset { return bitset{words: make([]uint64, (n+63)/64)} }
-
 // grow makes room for the integers below n.
 func (b *bitset) grow(n int) {
 	for len(b.words)*64 < n {
 		b.words = append(b.words, 0)
 	}
+}
+
+// empty removes all.
+func (b *bitset) empty() {
+	clear(b.words)
+	b.size = 0
 }
 
 func (b *bitset) has(i int) bool { return b.words[i/64]>>(i%64)&1 == 1 }

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"iter"
 	"math/rand/v2"
+	"slices"
 )
 
 // The sets a sandbox can be in at once.
@@ -58,8 +60,12 @@ type Candidates struct {
 	roster  *roster
 	members []*Sandbox // in no order
 	places  bitset     // in the roster
-	head    *Sandbox   // least recently used
-	tail    *Sandbox   // most recently used
+
+	// The order of use is a list once somebody has asked for it; until then each
+	// sandbox bears a stamp, and its neighbours' cache lines are left alone.
+	linked        bool
+	head, tail    *Sandbox // least and most recently used
+	first, latest int64    // stamps given
 }
 
 // Function returns the function that the candidates belong to.
@@ -88,10 +94,16 @@ func (c *Candidates) Random(random *rand.Rand) *Sandbox {
 func (c *Candidates) LastServed() *Sandbox { return c.roster.last }
 
 // MostRecent returns the candidate that was used last.
-func (c *Candidates) MostRecent() *Sandbox { return c.tail }
+func (c *Candidates) MostRecent() *Sandbox {
+	c.order()
+	return c.tail
+}
 
 // LeastRecent returns the candidate whose use lies furthest back.
-func (c *Candidates) LeastRecent() *Sandbox { return c.head }
+func (c *Candidates) LeastRecent() *Sandbox {
+	c.order()
+	return c.head
+}
 
 // Oldest returns the candidate that was created first.
 func (c *Candidates) Oldest() *Sandbox { return c.roster.places[c.places.first()] }
@@ -115,6 +127,7 @@ func (c *Candidates) After(s *Sandbox) *Sandbox {
 // ByUse yields the candidates by their last use, the oldest use first unless
 // latestFirst. The set must not change meanwhile.
 func (c *Candidates) ByUse(latestFirst bool) iter.Seq[*Sandbox] {
+	c.order()
 	return func(yield func(*Sandbox) bool) {
 		if latestFirst {
 			for s := c.tail; s != nil && yield(s); s = s.previous[c.slot] {
@@ -172,7 +185,7 @@ func (c *Candidates) remove(s *Sandbox) {
 
 // touch makes s the most recently used.
 func (c *Candidates) touch(s *Sandbox) {
-	if c.tail != s {
+	if c.tail != s || !c.linked {
 		c.unlink(s)
 		c.link(s)
 	}
@@ -180,14 +193,29 @@ func (c *Candidates) touch(s *Sandbox) {
 
 // relocate reads the places anew after the roster moved them.
 func (c *Candidates) relocate() {
-	clear(c.places.words)
-	c.places.size = 0
+	c.places.empty()
 	for _, s := range c.members {
 		c.places.set(int(s.place))
 	}
 }
 
+// order links the candidates by their stamps.
+func (c *Candidates) order() {
+	if c.linked {
+		return
+	}
+	c.linked = true
+	for _, s := range slices.SortedFunc(slices.Values(c.members), func(a, b *Sandbox) int { return cmp.Compare(a.used[c.slot], b.used[c.slot]) }) {
+		c.link(s)
+	}
+}
+
 func (c *Candidates) link(s *Sandbox) {
+	if !c.linked {
+		c.latest++
+		s.used[c.slot] = c.latest
+		return
+	}
 	s.previous[c.slot], s.following[c.slot] = c.tail, nil
 	if c.tail != nil {
 		c.tail.following[c.slot] = s
@@ -198,6 +226,11 @@ func (c *Candidates) link(s *Sandbox) {
 }
 
 func (c *Candidates) linkFirst(s *Sandbox) {
+	if !c.linked {
+		c.first--
+		s.used[c.slot] = c.first
+		return
+	}
 	s.previous[c.slot], s.following[c.slot] = nil, c.head
 	if c.head != nil {
 		c.head.previous[c.slot] = s
@@ -208,6 +241,9 @@ func (c *Candidates) linkFirst(s *Sandbox) {
 }
 
 func (c *Candidates) unlink(s *Sandbox) {
+	if !c.linked {
+		return
+	}
 	before, behind := s.previous[c.slot], s.following[c.slot]
 	if before != nil {
 		before.following[c.slot] = behind

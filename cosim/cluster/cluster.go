@@ -117,7 +117,7 @@ func New(config Config) (*Model, error) {
 	m := &Model{config: config}
 	m.random = openStreams(config)
 	for i, n := range config.Nodes {
-		m.nodes = append(m.nodes, newNode(i, n))
+		m.nodes = append(m.nodes, newNode(i, n, config.CoreChoice))
 	}
 	for i, f := range config.Functions {
 		created := newFunction(i, f, config)

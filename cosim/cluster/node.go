@@ -19,7 +19,9 @@ type Node struct {
 	queue     line      // invocations waiting for any core
 	shares    []share   // processor sharing and CFS, by core
 	online    int       // cores that are there: those with the lowest numbers
-	tenants   []*tenant // by function index; nil until its first sandbox
+	begun     [][]int64 // by function index and core, see Sandbox; nil until its first sandbox
+	waiting   []line    // by core, for those that sandboxes keep; nil unless they do
+	word      [1]uint64 // of idle, where there are few cores
 	index     int
 	config    NodeConfig
 	sandboxes int        // placed here
@@ -38,19 +40,18 @@ type Node struct {
 // core is the history that conditions come from.
 type core struct {
 	sequence int64 // invocations begun here
-	active   int   // in service now
-	pins     int   // sandboxes that keep this core
-	waiting  line  // FCFS with pinned cores
+	active   int32 // in service now
+	pins     int32 // sandboxes that keep this core
 }
 
-// tenant counts one function's invocations by core, so that those of other
-// sandboxes of the same function can be told apart in k.
-type tenant struct {
-	sequence []int64
-}
-
-func newNode(index int, c NodeConfig) *Node {
-	return &Node{index: index, config: c, cores: make([]core, c.Cores), idle: newBitset(c.Cores)}
+func newNode(index int, c NodeConfig, choice CoreChoice) *Node {
+	n := &Node{index: index, config: c, cores: make([]core, c.Cores)}
+	if choice == CorePinned {
+		n.waiting = make([]line, c.Cores)
+	}
+	n.idle.words = n.word[:]
+	n.idle.grow(c.Cores)
+	return n
 }
 
 // Index returns the node's place in Function.Nodes.
@@ -79,8 +80,8 @@ func (n *Node) Busy() int { return n.online - n.idle.count() }
 // Waiting returns the number of invocations that wait for a core.
 func (n *Node) Waiting() int {
 	waiting := n.queue.len()
-	for i := range n.cores {
-		waiting += n.cores[i].waiting.len()
+	for i := range n.waiting {
+		waiting += n.waiting[i].len()
 	}
 	return waiting
 }
@@ -109,28 +110,27 @@ func (n *Node) full() bool { return n.config.MaxSandboxes > 0 && n.sandboxes >= 
 // accepts reports whether new sandboxes may be placed here at all.
 func (n *Node) accepts() bool { return n.up && !n.draining }
 
-func (n *Node) admit(f *Function) *tenant {
-	if n.tenants == nil {
-		n.tenants = make([]*tenant, f.index+1)
+// admit counts a new sandbox and returns how many invocations of its function have
+// begun here, by core.
+func (n *Node) admit(f *Function) []int64 {
+	for len(n.begun) <= f.index {
+		n.begun = append(n.begun, nil)
 	}
-	for len(n.tenants) <= f.index {
-		n.tenants = append(n.tenants, nil)
-	}
-	t := n.tenants[f.index]
-	if t == nil {
-		t = &tenant{sequence: make([]int64, len(n.cores))}
-		n.tenants[f.index] = t
+	if n.begun[f.index] == nil {
+		n.begun[f.index] = make([]int64, len(n.cores))
 	}
 	n.sandboxes++
 	n.memory += f.config.MemoryMiB
-	return t
+	return n.begun[f.index]
 }
 
 func (n *Node) dismiss(s *Sandbox) {
 	n.sandboxes--
 	n.using -= s.using
 	n.memory -= s.function.config.MemoryMiB
-	n.cores[s.pinned].pins--
+	if n.waiting != nil {
+		n.cores[s.pinned].pins--
+	}
 	last := n.residents[len(n.residents)-1]
 	n.residents[s.residence], last.residence = last, s.residence
 	n.residents[len(n.residents)-1] = nil
@@ -168,7 +168,7 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 	s.memory[core] = coreMemory{
 		known:    true,
 		sequence: c.sequence - int64(others),
-		same:     s.tenant.sequence[core] - int64(same),
+		same:     s.begun[core] - int64(same),
 		end:      now,
 	}
 }
@@ -186,7 +186,7 @@ func (m *Model) enterNode(n *Node, id int32) {
 	s := m.invocations.at(id).sandbox
 	if m.config.CoreChoice == CorePinned {
 		if !n.idle.has(int(s.pinned)) {
-			m.wait(&n.cores[s.pinned].waiting, id, phaseCoreQueue)
+			m.wait(&n.waiting[s.pinned], id, phaseCoreQueue)
 			return
 		}
 		m.take(n, int(s.pinned), id)
@@ -215,8 +215,10 @@ func (m *Model) occupy(n *Node, core int, id int32) {
 
 // nextFor returns the invocation that has waited longest for the core.
 func (n *Node) nextFor(core int) (int32, bool) {
-	if id, ok := n.cores[core].waiting.pop(); ok {
-		return id, true
+	if n.waiting != nil {
+		if id, ok := n.waiting[core].pop(); ok {
+			return id, true
+		}
 	}
 	return n.queue.pop()
 }
@@ -240,6 +242,9 @@ func (m *Model) chooseIdle(n *Node, s *Sandbox) int {
 // the sandbox never executed come last, and among equals the lowest number.
 func (s *Sandbox) leastForgotten() int {
 	n, best, bestK := s.node, -1, int64(0)
+	if s.lastCore < 0 {
+		return n.idle.first()
+	}
 	for w, word := range n.idle.words {
 		for ; word != 0; word &= word - 1 {
 			i := w*64 + bits.TrailingZeros64(word)

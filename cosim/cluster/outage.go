@@ -238,11 +238,13 @@ func (m *Model) halt(n *Node) {
 	m.recorder.busyCores(m, -int64(n.Busy()))
 	m.recorder.cores(m, -int64(n.online))
 	n.online, n.load = 0, 0
-	n.idle = newBitset(len(n.cores))
+	n.idle.empty()
 	n.queue.clear()
 	for i := range n.cores {
 		n.cores[i].active = 0
-		n.cores[i].waiting.clear()
+	}
+	for i := range n.waiting {
+		n.waiting[i].clear()
 	}
 	for i := range n.shares {
 		m.events.Cancel(n.shares[i].timer)
@@ -330,7 +332,7 @@ func (m *Model) vacate(n *Node, core int) {
 		}
 		q, at := &n.queue, phaseNodeQueue
 		if m.config.CoreChoice == CorePinned && m.config.Discipline == FCFS {
-			q, at = &n.cores[core].waiting, phaseCoreQueue
+			q, at = &n.waiting[core], phaseCoreQueue
 		}
 		inv.phase, inv.ticket = at, q.pushFront(id)
 	}
@@ -342,6 +344,9 @@ func (m *Model) vacate(n *Node, core int) {
 // repin gives sandboxes that keep a core that is gone another one, and those
 // that waited for it follow: who has begun to the front.
 func (m *Model) repin(n *Node) {
+	if n.waiting == nil {
+		return
+	}
 	for _, s := range n.residents {
 		if int(s.pinned) >= n.online && n.online > 0 {
 			n.cores[s.pinned].pins--
@@ -349,9 +354,9 @@ func (m *Model) repin(n *Node) {
 		}
 	}
 	for core := n.online; core < len(n.cores) && n.online > 0; core++ {
-		for id, ok := n.cores[core].waiting.pop(); ok; id, ok = n.cores[core].waiting.pop() {
+		for id, ok := n.waiting[core].pop(); ok; id, ok = n.waiting[core].pop() {
 			inv := m.invocations.at(id)
-			line := &n.cores[inv.sandbox.pinned].waiting
+			line := &n.waiting[inv.sandbox.pinned]
 			if inv.begun {
 				inv.ticket = line.pushFront(id)
 			} else {

@@ -14,8 +14,8 @@ type Sandbox struct {
 	function  *Function
 	node      *Node
 	law       servicetime.Law
-	tenant    *tenant // the function's presence on the node
 	memory    []coreMemory
+	begun     []int64 // by core of the node: invocations of the function, whichever sandbox's
 	inService int
 	lastCore  int32 // -1: has never executed
 	pinned    int32 // the core it keeps under CorePinned
@@ -26,6 +26,7 @@ type Sandbox struct {
 	member    [slotKinds]bool
 	position  [slotKinds]int32 // in Candidates.members
 	place     int32            // in the function's roster
+	used      [slotKinds]int64 // when, in the order of Candidates
 	previous  [slotKinds]*Sandbox
 	following [slotKinds]*Sandbox
 	queue     line   // early binding
@@ -126,14 +127,14 @@ func (s *Sandbox) state(core int, now des.Time) servicetime.State {
 	return servicetime.State{
 		Cold: !s.called,
 		K:    s.node.cores[core].sequence - m.sequence,
-		Same: s.tenant.sequence[core] - m.same,
+		Same: s.begun[core] - m.same,
 		Idle: now.Sub(m.end),
 	}
 }
 
 func (s *Sandbox) enter(core int) {
 	s.lastCore = int32(core)
-	s.tenant.sequence[core]++
+	s.begun[core]++
 }
 
 // newSandbox makes a sandbox on the node, out of a removed one where it can.
@@ -162,8 +163,10 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 	if m.config.Discipline == CFS {
 		s.group = m.newGroup(f)
 	}
-	s.tenant = n.admit(f)
-	s.pinned = n.pin()
+	s.begun = n.admit(f)
+	if m.config.CoreChoice == CorePinned {
+		s.pinned = n.pin()
+	}
 	s.residence = int32(len(n.residents))
 	n.residents = append(n.residents, s)
 	return s

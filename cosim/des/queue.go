@@ -1,6 +1,9 @@
 package des
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Queue is the set of future events of one run, each carrying a payload of
 // type P by value. The zero value is an empty queue at time 0. It is not safe
@@ -175,36 +178,59 @@ func (q *Queue[P]) removeTop() {
 }
 
 func (q *Queue[P]) siftUp(i int, e entry[P]) {
+	h := q.heap
 	for i > 0 {
 		parent := (i - 1) / 4
-		p := &q.heap[parent]
-		if p.at < e.at || p.at == e.at && p.seq < e.seq {
+		if before(&h[parent], &e) == 1 {
 			break
 		}
-		q.heap[i] = *p
+		h[i] = h[parent]
 		i = parent
 	}
-	q.heap[i] = e
+	h[i] = e
 }
 
-func (q *Queue[P]) siftDown(i int, e entry[P]) {
-	h := q.heap
+// siftDown puts e into the heap below the hole at i. The hole sinks to the bottom
+// first, since an entry from there rarely belongs much higher (Wegener, Theoretical
+// Computer Science 118 (1993) 81-98), and which child rises is computed rather than
+// branched on, since no processor foresees it.
+func (q *Queue[P]) siftDown(top int, e entry[P]) {
+	h, i := q.heap, top
 	for {
 		first := 4*i + 1
-		if first >= len(h) {
+		if first+3 >= len(h) {
 			break
 		}
+		c := h[first : first+4 : first+4]
+		a := before(&c[1], &c[0])
+		b := 2 + before(&c[3], &c[2])
+		least := a + (b-a)*before(&c[b&3], &c[a&3])
+		h[i] = c[least&3]
+		i = first + least
+	}
+	if first := 4*i + 1; first < len(h) {
 		least := first
-		for c := first + 1; c < min(first+4, len(h)); c++ {
-			if h[c].at < h[least].at || h[c].at == h[least].at && h[c].seq < h[least].seq {
-				least = c
-			}
-		}
-		if e.at < h[least].at || e.at == h[least].at && e.seq < h[least].seq {
-			break
+		for c := first + 1; c < len(h); c++ {
+			least += (c - least) * before(&h[c], &h[least])
 		}
 		h[i] = h[least]
 		i = least
 	}
+	for i > top {
+		parent := (i - 1) / 4
+		if before(&h[parent], &e) == 1 {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
 	h[i] = e
+}
+
+// before returns 1 where x happens before y, else 0: the borrow of x − y, both read
+// as numbers of 128 bits, the instant above the sequence.
+func before[P any](x, y *entry[P]) int {
+	_, borrow := bits.Sub64(x.seq, y.seq, 0)
+	_, borrow = bits.Sub64(uint64(x.at), uint64(y.at), borrow)
+	return int(borrow)
 }
