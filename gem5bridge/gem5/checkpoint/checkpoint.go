@@ -1,9 +1,10 @@
 // Package checkpoint keeps the checkpoints of simulated machines under the digest
 // of everything that they depend on.
 //
-// An entry appears whole or not at all and never changes. Before it is handed out
-// its files are compared with the digests that were taken when it was made: one
-// that is damaged, or was made of other parts than its key says, is made anew.
+// An entry appears whole or not at all and never changes. Before a Cache hands it
+// out for the first time, and when size, change time or inode of a file are others since,
+// its files are compared with the digests that were taken when it was made: one that
+// is damaged, or was made of other parts than its key says, is made anew.
 // Two processes that want one entry make it once. The cache is kept below a
 // limit by removing what was used longest ago; what is in use is not removed.
 package checkpoint
@@ -21,9 +22,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"microcosm/setup/filelock"
 )
@@ -61,6 +64,36 @@ func (c Checkpoint) Release() {
 type Cache struct {
 	root  string
 	limit int64
+
+	mu    sync.Mutex
+	sound map[string]sound // by directory: what was compared last
+}
+
+// sound is an entry whose files were those of its manifest.
+type sound struct {
+	files map[string]file
+	looks map[string]look
+}
+
+// look is what shows without reading that a file may have changed.
+type look struct {
+	bytes, changed int64 // changed in nanoseconds since 1970; nobody can set it back
+	inode          uint64
+}
+
+// tick is more than the grain of file times: what has changed within the last may
+// change once more and look the same.
+const tick = 100 * time.Millisecond
+
+// young reports whether some file has changed too shortly before an instant for its
+// look to tell.
+func young(looks map[string]look, at time.Time) bool {
+	for _, l := range looks {
+		if l.changed > at.Add(-tick).UnixNano() {
+			return true
+		}
+	}
+	return false
 }
 
 // Open returns the cache in dir, which is made where it is missing, of at most
@@ -73,7 +106,7 @@ func Open(dir string, limit int64) (*Cache, error) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, fmt.Errorf("open the checkpoints: %w", err)
 	}
-	return &Cache{root, limit}, nil
+	return &Cache{root: root, limit: limit, sound: map[string]sound{}}, nil
 }
 
 func (c *Cache) lock() string { return filepath.Join(c.root, lockName) }
@@ -129,7 +162,7 @@ func (c *Cache) find(ctx context.Context, dir string, key Key) (Checkpoint, bool
 	if err != nil {
 		return Checkpoint{}, false, fmt.Errorf("checkpoint %s: %w", filepath.Base(dir), err)
 	}
-	m, err := verify(dir, key)
+	m, err := c.verify(dir, key)
 	if err != nil {
 		_ = release()                   // nothing was written
 		return Checkpoint{}, false, nil //nolint:nilerr // why it is not sound does not matter: it is made anew
@@ -139,8 +172,9 @@ func (c *Cache) find(ctx context.Context, dir string, key Key) (Checkpoint, bool
 	return Checkpoint{Dir: filepath.Join(dir, contentName), ID: m.ID, release: release}, true, nil
 }
 
-// verify reads the entry's manifest and compares every file with it.
-func verify(dir string, key Key) (manifest, error) {
+// verify reads the entry's manifest and compares every file with it, unless they look
+// as they did when that was done last.
+func (c *Cache) verify(dir string, key Key) (manifest, error) {
 	text, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
 		return manifest{}, err
@@ -152,12 +186,28 @@ func verify(dir string, key Key) (manifest, error) {
 	if m.Kind != key.Kind || !maps.Equal(m.Parts, key.Parts) {
 		return manifest{}, errors.New("made of other parts")
 	}
-	there, err := describe(filepath.Join(dir, contentName))
+	now := time.Now()
+	looks, err := each(filepath.Join(dir, contentName), lookAt)
+	if err != nil {
+		return manifest{}, err
+	}
+	c.mu.Lock()
+	known := c.sound[dir]
+	c.mu.Unlock()
+	if maps.Equal(known.files, m.Files) && maps.Equal(known.looks, looks) {
+		return m, nil
+	}
+	there, err := each(filepath.Join(dir, contentName), digest)
 	if err != nil {
 		return manifest{}, err
 	}
 	if !maps.Equal(there, m.Files) {
 		return manifest{}, errors.New("its files have changed")
+	}
+	if !young(looks, now) {
+		c.mu.Lock()
+		c.sound[dir] = sound{m.Files, looks}
+		c.mu.Unlock()
 	}
 	return m, nil
 }
@@ -170,7 +220,7 @@ func (c *Cache) make(ctx context.Context, dir string, key Key, build func(path s
 		return false, fmt.Errorf("checkpoint %s: %w", filepath.Base(dir), err)
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if _, err := verify(dir, key); err == nil {
+	if _, err := c.verify(dir, key); err == nil {
 		return false, nil
 	}
 	fresh := dir + freshSuffix
@@ -189,7 +239,7 @@ func (c *Cache) make(ctx context.Context, dir string, key Key, build func(path s
 
 // seal writes the manifest of what was built.
 func seal(fresh string, key Key) error {
-	files, err := describe(filepath.Join(fresh, contentName))
+	files, err := each(filepath.Join(fresh, contentName), digest)
 	if err != nil {
 		return err
 	}
@@ -209,9 +259,9 @@ func seal(fresh string, key Key) error {
 	return renameio.WriteFile(filepath.Join(fresh, manifestName), append(text, '\n'), 0o644)
 }
 
-// describe returns the files of a checkpoint.
-func describe(content string) (map[string]file, error) {
-	files := map[string]file{}
+// each returns what tell says of every file of a checkpoint, by path within it.
+func each[T any](content string, tell func(path string) (T, error)) (map[string]T, error) {
+	told := map[string]T{}
 	err := filepath.WalkDir(content, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -220,10 +270,16 @@ func describe(content string) (map[string]file, error) {
 		if err != nil {
 			return err
 		}
-		files[name], err = digest(path)
+		told[name], err = tell(path)
 		return err
 	})
-	return files, err
+	return told, err
+}
+
+func lookAt(path string) (look, error) {
+	var s unix.Stat_t
+	err := unix.Stat(path, &s)
+	return look{s.Size, s.Ctim.Nano(), s.Ino}, err
 }
 
 func digest(path string) (file, error) {

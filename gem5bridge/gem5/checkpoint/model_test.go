@@ -164,6 +164,8 @@ func TestDamageBelowAFolderIsSeen(t *testing.T) {
 	}
 	first := get(t, c, key("kernel=1"), build)
 	first.Release()
+	time.Sleep(150 * time.Millisecond) // longer than file times are coarse
+	get(t, c, key("kernel=1"), build).Release()
 	memory := filepath.Join(first.Dir, "a", "b", "memory")
 	info, err := os.Stat(memory)
 	require.NoError(t, err)
