@@ -312,6 +312,22 @@ func TestNotesOfASample(t *testing.T) {
 	}
 }
 
+// TestWhatComesTooEarlyDoesNotCount: neither what came before the CPI had settled nor
+// the calls that a run leaves out after that.
+func TestWhatComesTooEarlyDoesNotCount(t *testing.T) {
+	t.Parallel()
+	m := measurement{later: 2, result: result{events: events.Run{Settled: &events.Event{Works: 3}}}}
+	for i := range 9 {
+		m.events.Works = append(m.events.Works, workOf(servicetime.Ticks(i)*1e9, 1e8, .4))
+		m.records = append(m.records, guest.Record{Seq: i, Kind: guest.Call, Status: guest.OK, Marked: true})
+	}
+	var counted []int
+	for _, one := range m.counted() {
+		counted = append(counted, one.record.Seq)
+	}
+	require.Equal(t, []int{5, 6, 7, 8}, counted)
+}
+
 // TestAReaderThatIsGoneEndsTheDelivery: nothing more is emitted, and the error is the
 // reader's.
 func TestAReaderThatIsGoneEndsTheDelivery(t *testing.T) {

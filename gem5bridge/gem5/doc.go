@@ -28,8 +28,8 @@
 //
 //   - warm: the calls after the CPI of the function's core has settled: the median of
 //     three calls within 5 % of that of the three before, after 4 to 12 calls, and
-//     up to 5 calls later in some runs than in others: calls repeat from restore to
-//     restore, and only so do the samples stem from different ones.
+//     then up to 5 calls later, by run: calls repeat from restore to restore, and only
+//     so do the samples stem from different ones.
 //   - lukewarm(k): before every call k calls of other functions of the job's mix, which
 //     are in the warm checkpoint too; from the third to fifth such call on, by run. All
 //     before them but the last, with what is between, runs on the functional core

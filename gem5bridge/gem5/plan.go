@@ -159,7 +159,7 @@ func (c *cell) step(count, first int, rule settle, p *plan, mix string) guest.St
 	default:
 		s.Mode = guest.Warm
 	}
-	s.Count = rule.Most + count
+	s.Count = rule.Most + rule.Later + count
 	return s
 }
 
@@ -175,8 +175,9 @@ func targets(names []string) []guest.Target {
 // settle is the rule by which a cell's calls begin to count in the run of that
 // number. Calls repeat from restore to restore, as simulations do: what the
 // function's runtime does at its tenth call it does at the tenth after every
-// restore. So runs begin to count at different calls, and a run in the place of
-// one whose sample did not count at another call than that.
+// restore. So runs begin to count at different calls, up to restores-1 after the CPI
+// has settled, and a run in the place of one whose sample did not count at another
+// call than that.
 func (c *cell) settle(run int) settle {
 	switch c.Condition.Kind {
 	case servicetime.Flush, servicetime.Cold, servicetime.StageCreate, servicetime.StageInit:
@@ -187,8 +188,7 @@ func (c *cell) settle(run int) settle {
 		first := 2 + run%3
 		return settle{Window: 1, Tolerance: 0, Least: first, Most: first}
 	default:
-		later := run % restores
-		return settle{Window: 3, Tolerance: .05, Least: 4 + later, Most: 12 + later}
+		return settle{Window: 3, Tolerance: .05, Least: 4, Most: 12, Later: run % restores}
 	}
 }
 

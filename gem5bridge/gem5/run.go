@@ -44,6 +44,8 @@ type settle struct {
 	Tolerance float64 `json:"tolerance"`
 	Least     int     `json:"least"`
 	Most      int     `json:"most"`
+
+	Later int `json:"-"` // calls that are left out once it has settled
 }
 
 // spec is spec.json.

@@ -217,15 +217,17 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	}
 	defer from.Release()
 	seed := gem5bridge.Seed(s.job.Seed, lead.key, first)
-	rule := lead.settle(t.number + t.tries)
+	// By the samples' numbers, so that a job that goes on where another ended differs, too.
+	rule := lead.settle(first/t.size() + t.tries)
+	count := t.size() + rule.Later
 	q := request{
-		what: fmt.Sprintf("%s %s", s.platform.Name, lead.Cell), phase: modeMeasure, items: int64(t.size()), alone: t.asked.Alone,
+		what: fmt.Sprintf("%s %s", s.platform.Name, lead.Cell), phase: modeMeasure, items: int64(count), alone: t.asked.Alone,
 		job: &guest.Job{
 			Format: guest.Format, ID: fmt.Sprintf("measure-%d-%d", first, t.tries), Seed: seed, Then: guest.Off,
 			Steps: []guest.Step{lead.step(t.size(), prepared, rule, s.plan, s.job.Mix.Name)},
 		},
 		spec: spec{
-			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: t.size(), Settle: rule, Functional: rule.functional(),
+			Mode: modeMeasure, Restore: from.Dir, CommandLine: s.commandLine(boot), Detail: detailAlways, Count: count, Settle: rule, Functional: rule.functional(),
 			ItemLimit: servicetime.TicksOf(s.job.Deadline),
 		},
 	}
@@ -241,7 +243,7 @@ func (s *session) measure(ctx context.Context, t *task, boot int) (supervisor.Ou
 	}
 	var delivered error
 	q.collect = func(got result) {
-		m := measurement{result: got, boot: s.bootKey(boot).Digest()[:21], restore: fmt.Sprintf("%s/%x", from.ID, seed), measured: time.Now()}
+		m := measurement{result: got, boot: s.bootKey(boot).Digest()[:21], restore: fmt.Sprintf("%s/%x", from.ID, seed), measured: time.Now(), later: rule.Later}
 		delivered = s.deliver(t, m)
 	}
 	outcome, err := s.run(ctx, q)
@@ -263,7 +265,7 @@ func (m measurement) counted() []call {
 		if record.Kind != guest.Call || !record.Marked || i >= len(works) {
 			continue
 		}
-		if m.events.Settled != nil && i >= m.events.Settled.Works {
+		if m.events.Settled != nil && i >= m.events.Settled.Works+m.later {
 			calls = append(calls, call{works[i], record})
 		}
 		i++
@@ -282,4 +284,5 @@ type measurement struct {
 	result
 	boot, restore string
 	measured      time.Time
+	later         int // calls that do not count, though it had settled
 }
