@@ -28,7 +28,7 @@ type session struct {
 	host string
 
 	mu    sync.Mutex
-	turn  int // group whose run is next
+	turn  int // boots times the group whose run is next, plus its boot
 	given []error
 }
 
@@ -107,12 +107,13 @@ func (s *session) work(ctx context.Context, groups []*group) error {
 	return workers.Wait()
 }
 
-// next returns the next run, of the groups in turn.
+// next returns the next run, of the groups in turn: of each a run from either boot, so
+// that two slots do not wait for one checkpoint.
 func (s *session) next(groups []*group) (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range groups {
-		g := groups[s.turn%len(groups)]
+	for range boots * len(groups) {
+		g := groups[s.turn/boots%len(groups)]
 		s.turn++
 		if t, more := g.task(); more {
 			return t, true
