@@ -90,6 +90,7 @@ func (d Definition) Adopt(a Adoption) ([]byte, error) {
 		return nil, fmt.Errorf("adopt %s: %w", d.file, err)
 	}
 	set(&all, "name", a.Name)
+	expectAs(all, value(all, "runtime"))
 	set(&all, "runtime", Native.String())
 	set(&all, "port", a.Port)
 	set(&all, "command", a.Command)
@@ -111,6 +112,33 @@ func (d Definition) Adopt(a Adoption) ([]byte, error) {
 		return nil, fmt.Errorf("adopt %s: %w", d.file, err)
 	}
 	return text, nil
+}
+
+// expectAs has every checker of a definition, at any depth, expect the replies of the
+// runtime that the program is written in, unless it does already.
+func expectAs(all yaml.MapSlice, runtime any) {
+	for i, item := range all {
+		below, ok := item.Value.(yaml.MapSlice)
+		if !ok {
+			continue
+		}
+		if item.Key == "reply" && value(below, "checker") != nil && value(below, "runtime") == nil {
+			set(&below, "runtime", runtime)
+			all[i].Value = below
+			continue
+		}
+		expectAs(below, runtime)
+	}
+}
+
+// value returns what stands under a key; nil where there is none.
+func value(all yaml.MapSlice, key string) any {
+	for _, item := range all {
+		if item.Key == key {
+			return item.Value
+		}
+	}
+	return nil
 }
 
 // Copy puts the file with the definition's message types, if it has one, into dir.

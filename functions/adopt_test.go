@@ -3,6 +3,7 @@ package functions_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,9 @@ func TestAnAdoptedFunctionIsAskedTheSame(t *testing.T) {
 		original, err := catalog.Lookup(name)
 		require.NoError(t, err)
 		require.Equal(t, functions.Native, adopted.Runtime)
+		if strings.Contains(string(text), "checker:") {
+			require.Contains(t, string(text), "  runtime: "+original.Runtime.String()+"\n", "%s: its replies stay those of what it is written in", name)
+		}
 		require.Equal(t, 1234, adopted.Port)
 		require.Equal(t, original.MemoryMiB, adopted.MemoryMiB)
 		require.Equal(t, original.Dependencies, adopted.Dependencies, name)

@@ -20,11 +20,14 @@ type expectation interface {
 	check(runtime Runtime, method protoreflect.MethodDescriptor, request, reply []byte) error
 }
 
-// expectation reads what stands under "reply": a checker written in Go, or
-// expected fields.
+// expectation reads what stands under "reply": a checker written in Go, with the
+// runtime whose replies it expects where the function's does not tell, or expected
+// fields.
 func (m *mistakes) expectation(node ast.Node) expectation {
 	var e expectation
+	written := RuntimeInvalid
 	m.fields(node, nil, map[string]func(ast.Node){
+		"runtime": func(n ast.Node) { written = m.runtime(n) },
 		"checker": func(n ast.Node) {
 			if e != nil {
 				m.add(n, "want either a checker or fields, not both")
@@ -43,17 +46,25 @@ func (m *mistakes) expectation(node ast.Node) expectation {
 			e = &expectedFields{list: m.expectedFields(n)}
 		},
 	})
-	if e == nil {
+	switch c := e.(type) {
+	case nil:
 		m.add(node, "want a checker or fields that the reply must have")
-		return nil
+	case named:
+		c.written = written
+		return c
+	case *expectedFields:
+		if written != RuntimeInvalid {
+			m.add(node, "runtime goes with a checker, not with fields")
+		}
 	}
 	return e
 }
 
 // named is a checker of the catalog.
 type named struct {
-	node ast.Node
-	name string
+	node    ast.Node
+	name    string
+	written Runtime // whose replies it expects; RuntimeInvalid: the function's
 	checker
 }
 
@@ -67,6 +78,9 @@ func (c named) bind(m *mistakes, method protoreflect.MethodDescriptor) {
 }
 
 func (c named) check(runtime Runtime, _ protoreflect.MethodDescriptor, request, reply []byte) error {
+	if c.written != RuntimeInvalid {
+		runtime = c.written
+	}
 	return c.run(runtime, request, reply)
 }
 

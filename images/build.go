@@ -13,8 +13,10 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"microcosm/functions"
 	"microcosm/images/cache"
 	"microcosm/images/ext4"
+	"microcosm/images/guest/oci"
 	"microcosm/images/isa"
 	"microcosm/images/kernel"
 	"microcosm/images/rootfs"
@@ -272,13 +274,26 @@ func Clean(i isa.ISA, out string) error {
 	return errors.Join(errs...)
 }
 
-// LayerDirs returns the directories of the named layers and of what they stand on,
-// the lowest first.
-func LayerDirs(ctx context.Context, o Options, names []string) ([]string, error) {
+// LayerDirs returns the directories of the layers that a function stands on in a guest,
+// the lowest first. A function that needs packages of npm has one more layer, which is
+// made with the image: ErrUnsupported.
+func LayerDirs(ctx context.Context, o Options, f *functions.Function) ([]string, error) {
+	if len(f.Packages.NPM) > 0 {
+		return nil, fmt.Errorf("%s needs packages of npm, whose layer is made with the guest's image only: %w", f.Name, errors.ErrUnsupported)
+	}
 	layers, err := BuildLayers(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	more, err := staging.Below(f, layers)
+	if err != nil {
+		return nil, err
+	}
+	described, err := oci.Describe(f, more...)
+	if err != nil {
+		return nil, err
+	}
+	names := described.Layers
 	var dirs []string
 	for _, name := range names {
 		at := slices.IndexFunc(layers, named(name))

@@ -24,8 +24,12 @@ type Function struct {
 var stagedName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 // layersBelow is the file beside a staged layer that names the layer it stands
-// on; without it the layer stands on none.
+// on; without it the layer stands on mountPoints.
 const layersBelow = ".on"
+
+// mountPoints is the layer of the directories in which a container's own file systems
+// are mounted. Others make them in an image that lacks them; here its root is read-only.
+const mountPoints = "skeleton"
 
 // Staged reads staged directories and returns their layers together with layers,
 // sorted by name and each with all that it stands on, and their functions, sorted
@@ -33,7 +37,7 @@ const layersBelow = ".on"
 //
 //	functions/NAME/…   a function
 //	layers/NAME/…      a layer
-//	layers/NAME.on     the name of the layer that it stands on; missing: none
+//	layers/NAME.on     the name of the layer that it stands on; missing: skeleton
 func Staged(dirs []string, layers []rootfs.Layer) ([]rootfs.Layer, []Function, error) {
 	var functions []Function
 	var more []rootfs.Layer
@@ -84,7 +88,7 @@ func stagedLayers(dir string) ([]rootfs.Layer, error) {
 	}
 	var layers []rootfs.Layer
 	for _, name := range names {
-		l := rootfs.Layer{Name: name, Dir: filepath.Join(dir, name)}
+		l := rootfs.Layer{Name: name, Dir: filepath.Join(dir, name), On: []string{mountPoints}}
 		if l.Digest, err = tree.Digest(l.Dir); err != nil {
 			return nil, err
 		}

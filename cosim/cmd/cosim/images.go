@@ -17,7 +17,6 @@ import (
 	"microcosm/images"
 	"microcosm/images/archive"
 	"microcosm/images/cache"
-	"microcosm/images/guest/oci"
 	"microcosm/images/imported"
 	"microcosm/images/isa"
 	"microcosm/images/pack"
@@ -394,10 +393,6 @@ func packed(ctx context.Context, f *functions.Function, word, root string, sever
 	if f.Runtime == functions.Go {
 		return image, nil
 	}
-	described, err := oci.Describe(f)
-	if err != nil {
-		return pack.Image{}, err
-	}
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return pack.Image{}, fmt.Errorf("no place for the cache: %w; set XDG_CACHE_HOME", err)
@@ -406,7 +401,7 @@ func packed(ctx context.Context, f *functions.Function, word, root string, sever
 	if err != nil {
 		return pack.Image{}, err
 	}
-	image.Base, err = images.LayerDirs(ctx, images.Options{ISA: i, Cache: c}, described.Layers)
+	image.Base, err = images.LayerDirs(ctx, images.Options{ISA: i, Cache: c}, f)
 	return image, err
 }
 
