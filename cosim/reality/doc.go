@@ -31,4 +31,10 @@
 // just served (After compares the two); KeepAwake of package host removes the
 // part of it that is sleep. Others on the machine disturb both, and not alike:
 // Machine says how busy they were, and Busy whether that was too much.
+//
+// On a virtual machine the hypervisor is one of these others. It takes a core away for
+// milliseconds at a time, rarely: hardly one of some thousand samples meets that, but
+// every call of the load that arrives meanwhile waits, so that the measured p99 is
+// that of the stalls and the predicted one lies far below it, while the median is met.
+// This is why no table of such a machine is kept here; one without steal is needed.
 package reality
