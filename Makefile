@@ -8,6 +8,7 @@ PACKAGES  := ./...
 # from SEED every time, so that a change alone decides; `make fuzz` draws others.
 DRAWN      = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}} {{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}}' $(PACKAGES))
 SEED      ?= 1
+run-tests  = $(GO) test $(1) $(sort $(DRAWN)) -rapid.seed=$(SEED) && $(GO) test $(1) $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
 # golangci-lint is built with the Go of this machine, so that it understands the
 # module's language version.
 GOLANGCI  := v2.15.0
@@ -61,8 +62,7 @@ setup-images: ## install what building and booting images needs
 
 .PHONY: test
 test: setup-test build ## prove it: all that needs neither image nor gem5
-	@$(GO) test $(sort $(DRAWN)) -rapid.seed=$(SEED)
-	@$(GO) test $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
+	@$(call run-tests,)
 
 .PHONY: test-gem5
 test-gem5: ## boot both ISAs in gem5 and measure two functions; says so where gem5 or the images are missing
@@ -75,8 +75,7 @@ setup-test: ## install what the tests need beyond Go, gcc and make
 
 .PHONY: race
 race: setup-test build ## the tests under the race detector, theory with one seed only
-	@$(GO) test -race -short -timeout 60m $(sort $(DRAWN)) -rapid.seed=$(SEED)
-	@$(GO) test -race -short -timeout 60m $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
+	@$(call run-tests,-race -short -timeout 60m)
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint-$(GOLANGCI) ## style, and the import rules of the house

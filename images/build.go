@@ -16,7 +16,6 @@ import (
 	"microcosm/functions"
 	"microcosm/images/cache"
 	"microcosm/images/ext4"
-	"microcosm/images/guest/oci"
 	"microcosm/images/isa"
 	"microcosm/images/kernel"
 	"microcosm/images/rootfs"
@@ -285,17 +284,12 @@ func LayerDirs(ctx context.Context, o Options, f *functions.Function) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	more, err := staging.Below(f, layers)
+	described, err := staging.Describe(f, layers)
 	if err != nil {
 		return nil, err
 	}
-	described, err := oci.Describe(f, more...)
-	if err != nil {
-		return nil, err
-	}
-	names := described.Layers
 	var dirs []string
-	for _, name := range names {
+	for _, name := range described.Layers {
 		at := slices.IndexFunc(layers, named(name))
 		if at < 0 {
 			return nil, fmt.Errorf("there is no layer %s", name)

@@ -185,7 +185,7 @@ func (c *Candidates) remove(s *Sandbox) {
 
 // touch makes s the most recently used.
 func (c *Candidates) touch(s *Sandbox) {
-	if c.tail != s || !c.linked {
+	if c.tail != s {
 		c.unlink(s)
 		c.link(s)
 	}

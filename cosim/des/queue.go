@@ -126,7 +126,7 @@ func (q *Queue[P]) insert(at Time, slot uint32, payload P) {
 	q.seq++
 	e := entry[P]{at: at, seq: q.seq, slot: slot, payload: payload}
 	q.heap = append(q.heap, e)
-	q.siftUp(len(q.heap)-1, e)
+	q.siftUp(0, len(q.heap)-1, e)
 }
 
 func (q *Queue[P]) release(index uint32) {
@@ -177,9 +177,11 @@ func (q *Queue[P]) removeTop() {
 	}
 }
 
-func (q *Queue[P]) siftUp(i int, e entry[P]) {
+// siftUp puts e into the hole at i or, where e belongs higher, above it, but not above
+// top.
+func (q *Queue[P]) siftUp(top, i int, e entry[P]) {
 	h := q.heap
-	for i > 0 {
+	for i > top {
 		parent := (i - 1) / 4
 		if before(&h[parent], &e) == 1 {
 			break
@@ -216,15 +218,7 @@ func (q *Queue[P]) siftDown(top int, e entry[P]) {
 		h[i] = h[least]
 		i = least
 	}
-	for i > top {
-		parent := (i - 1) / 4
-		if before(&h[parent], &e) == 1 {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
-	h[i] = e
+	q.siftUp(top, i, e)
 }
 
 // before returns 1 where x happens before y, else 0: the borrow of x − y, both read

@@ -277,18 +277,21 @@ type estimated struct {
 // estimatedAt runs the queue on the samples, on the same luck at every load; false where
 // it has no steady state.
 func estimatedAt(seed uint64, measured servicetime.Resampler, rho float64) (e estimated, stable bool) {
-	const highest = .995
+	queue := func(law servicetime.Law, luck uint64) (h *metrics.Histogram, stable bool) {
+		h, load := lindley(rand.New(rand.NewPCG(seed, luck)), lindleySteps, rho, drawFrom(law))
+		return h, load <= .995
+	}
 	for i := range lindleyRuns {
-		h, load := lindley(rand.New(rand.NewPCG(seed, uint64(1000+i))), lindleySteps, rho, drawFrom(measured))
-		if load > highest {
+		h, stable := queue(measured, uint64(1000+i))
+		if !stable {
 			return e, false
 		}
 		e.sections = append(e.sections, h)
 		e.mean.runs, e.p99.runs = append(e.mean.runs, h.Mean()), append(e.p99.runs, h.Quantile(.99).Seconds())
 	}
 	run := func(law servicetime.Resampler) (float64, float64) {
-		h, load := lindley(rand.New(rand.NewPCG(seed, 3)), lindleySteps, rho, drawFrom(law))
-		if load > highest {
+		h, stable := queue(law, 3)
+		if !stable {
 			return math.NaN(), math.NaN()
 		}
 		return h.Mean(), h.Quantile(.99).Seconds()

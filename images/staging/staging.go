@@ -116,11 +116,7 @@ func layer(dir, modules string) error {
 
 // stage lays down one function: what starts it, and its files.
 func (o *Options) stage(f *functions.Function, dir string) error {
-	more, err := Below(f, o.Layers)
-	if err != nil {
-		return err
-	}
-	described, err := oci.Describe(f, more...)
+	described, err := Describe(f, o.Layers)
 	if err != nil {
 		return err
 	}
@@ -133,6 +129,15 @@ func (o *Options) stage(f *functions.Function, dir string) error {
 		return fmt.Errorf("stage %s: %w", f.Name, err)
 	}
 	return os.WriteFile(filepath.Join(at, oci.Description), append(text, '\n'), 0o644)
+}
+
+// Describe returns what starts the function in a guest, on all the layers that it needs.
+func Describe(f *functions.Function, layers []rootfs.Layer) (oci.Function, error) {
+	more, err := Below(f, layers)
+	if err != nil {
+		return oci.Function{}, err
+	}
+	return oci.Describe(f, more...)
 }
 
 // runtimePackages are Debian's packages of the runtimes themselves, which
