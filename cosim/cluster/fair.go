@@ -149,7 +149,7 @@ func (m *Model) meter(s *Sandbox) {
 }
 
 func (m *Model) wakeGroup(s *Sandbox, at des.Time) {
-	s.group.timer = m.events.ScheduleTimer(at, event{kind: eventQuota, ref: s.id, tag: s.life})
+	s.group.timer = m.events.Schedule(at, event{kind: eventQuota, ref: s.id, tag: s.life})
 }
 
 // quota holds a sandbox back whose quota is used up, or lets it go on.

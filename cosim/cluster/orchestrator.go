@@ -75,7 +75,7 @@ func (l *Launcher) Remind(at des.Time, s Signal) {
 
 // RemindTimer is Remind for a signal that may be cancelled.
 func (l *Launcher) RemindTimer(at des.Time, s Signal) des.Timer {
-	return l.m.events.ScheduleTimer(at, event{kind: eventLaunch, ref: s.Ref, tag: s.Kind})
+	return l.m.events.Schedule(at, event{kind: eventLaunch, ref: s.Ref, tag: s.Kind})
 }
 
 // Cancel withdraws a signal.

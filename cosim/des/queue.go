@@ -7,78 +7,97 @@ import (
 
 // Queue is the set of future events of one run, each carrying a payload of
 // type P by value. The zero value is an empty queue at time 0. It is not safe
-// for concurrent use: one run is one goroutine.
+// for concurrent use: one run is one goroutine. It holds up to 2^24 pending
+// events, and 2^40 over its life; more panic.
+//
+// What happens next is in a heap. What happens later waits unsorted in a hierarchical
+// timing wheel (Varghese and Lauck, IEEE/ACM Transactions on Networking 5 (1997)
+// 824-834): 64 buckets of one instant each, 64 of 64 ns, 64 of 4096 ns, and so on. A
+// bucket whose turn has come goes into the heap if few events are in it, else into the
+// 64 buckets below. The heap so stays small enough for the first cache, however many
+// events are pending.
 type Queue[P any] struct {
 	now   Time
 	seq   uint64
-	heap  []entry[P]
-	slots []slot
+	near  heap // all events before limit
+	limit uint64
+	wheel wheel // the others
+	slots []slot[P]
 	free  []uint32 // indices of unused slots
-	dead  int      // cancelled entries still in the heap
+	dead  int      // cancelled events that still have their slots
 }
 
-// entry is one scheduled event. The heap is 4-ary: half the depth of a binary
-// heap, and the four children of a node lie side by side in memory.
-type entry[P any] struct {
+// slot is one pending event.
+type slot[P any] struct {
+	seq     uint64 // 0: cancelled, or none
 	at      Time
-	seq     uint64
-	slot    uint32 // 0: not cancellable; otherwise slots[slot-1]
+	next    uint32 // in the wheel: 1 + the slot of the next in its bucket
 	payload P
 }
 
-type slot struct {
-	generation uint32
-	cancelled  bool
-}
+// few is how many events the heap takes at once.
+const few = 24
 
-// Timer names one cancellable event. The zero Timer names none. A Timer stays
-// valid for ever: once its event has happened or was cancelled, cancelling it
-// again does nothing.
+const (
+	maxSlots = 1 << slotBits
+	maxSeq   = 1 << (64 - slotBits)
+)
+
+// Timer names one event. The zero Timer names none. A Timer stays valid for ever:
+// once its event has happened or was cancelled, cancelling it again does nothing.
 type Timer struct {
-	slot       uint32
-	generation uint32
+	seq  uint64
+	slot uint32
 }
 
 // Now returns the current virtual time: the instant of the event popped last.
 func (q *Queue[P]) Now() Time { return q.now }
 
 // Len returns the number of events that are still to happen.
-func (q *Queue[P]) Len() int { return len(q.heap) - q.dead }
+func (q *Queue[P]) Len() int { return len(q.slots) - len(q.free) - q.dead }
 
 // Schedule adds an event at the instant at. An instant before Now is a
 // programming error and panics, since it would break the order of time.
-func (q *Queue[P]) Schedule(at Time, payload P) {
-	q.insert(at, 0, payload)
+func (q *Queue[P]) Schedule(at Time, payload P) Timer {
+	if at < q.now {
+		panic(fmt.Sprintf("des: schedule at %v, but it is already %v", at, q.now))
+	}
+	index := q.take()
+	q.seq++
+	s := &q.slots[index]
+	s.seq, s.at, s.payload = q.seq, at, payload
+	if uint64(at) < q.limit {
+		q.near.push(key{at, q.seq<<slotBits | uint64(index)})
+	} else {
+		s.next = q.wheel.add(at, index)
+	}
+	return Timer{seq: q.seq, slot: index}
 }
 
-// ScheduleTimer is Schedule for an event that may be cancelled.
-func (q *Queue[P]) ScheduleTimer(at Time, payload P) Timer {
-	var index uint32
+// take returns the index of an unused slot.
+func (q *Queue[P]) take() uint32 {
 	if n := len(q.free); n > 0 {
-		index = q.free[n-1]
+		index := q.free[n-1]
 		q.free = q.free[:n-1]
-	} else {
-		index = uint32(len(q.slots))
-		q.slots = append(q.slots, slot{})
+		return index
 	}
-	q.insert(at, index+1, payload)
-	return Timer{slot: index + 1, generation: q.slots[index].generation}
+	if len(q.slots) == maxSlots || q.seq >= maxSeq {
+		panic(fmt.Sprintf("des: %d pending events of %d so far are too many", len(q.slots), q.seq))
+	}
+	q.slots = append(q.slots, slot[P]{})
+	return uint32(len(q.slots) - 1)
 }
 
 // Cancel withdraws the event that t names and reports whether it was still to
-// happen. Its cost is constant, amortized: dead entries are swept out once
-// they are the larger half of the heap.
+// happen. Its cost is constant, amortized: dead events are swept out once
+// they are the larger half.
 func (q *Queue[P]) Cancel(t Timer) bool {
-	if t.slot == 0 {
+	if t.seq == 0 || q.slots[t.slot].seq != t.seq {
 		return false
 	}
-	s := &q.slots[t.slot-1]
-	if s.generation != t.generation || s.cancelled {
-		return false
-	}
-	s.cancelled = true
+	q.slots[t.slot].seq = 0
 	q.dead++
-	if q.dead > 64 && q.dead > len(q.heap)/2 {
+	if q.dead > 64 && q.dead > q.Len() {
 		q.sweep()
 	}
 	return true
@@ -86,28 +105,25 @@ func (q *Queue[P]) Cancel(t Timer) bool {
 
 // Pop removes the next event, advances Now to its instant and returns its
 // payload. It reports false, and leaves Now alone, when no event is left.
-func (q *Queue[P]) Pop() (P, bool) {
-	q.dropDead()
-	if len(q.heap) == 0 {
-		var none P
-		return none, false
+func (q *Queue[P]) Pop() (payload P, ok bool) {
+	if !q.reach() {
+		return payload, false
 	}
-	top := q.heap[0]
-	q.removeTop()
-	if top.slot != 0 {
-		q.release(top.slot - 1)
-	}
-	q.now = top.at
-	return top.payload, true
+	next := q.near.pop()
+	index := next.slot()
+	s := &q.slots[index]
+	s.seq = 0
+	q.free = append(q.free, index)
+	q.now = next.at
+	return s.payload, true
 }
 
 // Peek returns the instant of the next event, or End when there is none.
 func (q *Queue[P]) Peek() Time {
-	q.dropDead()
-	if len(q.heap) == 0 {
+	if !q.reach() {
 		return End
 	}
-	return q.heap[0].at
+	return q.near.top().at
 }
 
 // Advance moves Now forward to the instant at without an event. It panics
@@ -119,112 +135,118 @@ func (q *Queue[P]) Advance(at Time) {
 	q.now = at
 }
 
-func (q *Queue[P]) insert(at Time, slot uint32, payload P) {
-	if at < q.now {
-		panic(fmt.Sprintf("des: schedule at %v, but it is already %v", at, q.now))
+// reach brings the next event to the top of the heap, and reports whether there is one.
+func (q *Queue[P]) reach() bool {
+	for {
+		for q.dead > 0 && !q.near.empty() && q.slots[q.near.top().slot()].seq == 0 {
+			dead := q.near.pop()
+			q.bury(dead.slot())
+		}
+		switch {
+		case !q.near.empty():
+			return true
+		case q.wheel.empty():
+			return false
+		}
+		q.turn()
 	}
-	q.seq++
-	e := entry[P]{at: at, seq: q.seq, slot: slot, payload: payload}
-	q.heap = append(q.heap, e)
-	q.siftUp(0, len(q.heap)-1, e)
 }
 
-func (q *Queue[P]) release(index uint32) {
-	s := &q.slots[index]
-	s.generation++
-	s.cancelled = false
+// bury gives back the slot of a cancelled event.
+func (q *Queue[P]) bury(index uint32) {
+	q.dead--
 	q.free = append(q.free, index)
 }
 
-func (q *Queue[P]) dropDead() {
-	for q.dead > 0 && len(q.heap) > 0 {
-		s := q.heap[0].slot
-		if s == 0 || !q.slots[s-1].cancelled {
-			return
+// turn takes the next bucket of the wheel to pieces.
+func (q *Queue[P]) turn() {
+	first, count, end := q.wheel.next()
+	q.limit = q.wheel.cursor
+	if count <= few || end == q.limit+1 {
+		q.limit = end
+	}
+	for next := first; next != 0; {
+		index := next - 1
+		s := &q.slots[index]
+		next = s.next
+		switch {
+		case s.seq == 0:
+			q.bury(index)
+		case uint64(s.at) < q.limit:
+			q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
+		default:
+			s.next = q.wheel.add(s.at, index)
 		}
-		q.removeTop()
-		q.release(s - 1)
-		q.dead--
 	}
 }
 
-// sweep rebuilds the heap from its living entries. Order is a property of
-// (at, seq) alone, so rebuilding cannot change it.
+// sweep drops the cancelled events. The order of the others is a property of their
+// instants and sequence numbers alone, so that filing them anew cannot change it.
 func (q *Queue[P]) sweep() {
-	living := q.heap[:0]
-	for _, e := range q.heap {
-		if e.slot != 0 && q.slots[e.slot-1].cancelled {
-			q.release(e.slot - 1)
-			continue
+	q.near, q.wheel, q.dead = q.near[:0], wheel{cursor: q.wheel.cursor}, 0
+	q.free = q.free[:0]
+	for i := range q.slots {
+		s, index := &q.slots[i], uint32(i)
+		switch {
+		case s.seq == 0:
+			q.free = append(q.free, index)
+		case uint64(s.at) < q.limit:
+			q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
+		default:
+			s.next = q.wheel.add(s.at, index)
 		}
-		living = append(living, e)
-	}
-	clear(q.heap[len(living):])
-	q.heap = living
-	q.dead = 0
-	for i := (len(living) - 2) / 4; i >= 0 && len(living) > 1; i-- {
-		q.siftDown(i, living[i])
 	}
 }
 
-func (q *Queue[P]) removeTop() {
-	last := len(q.heap) - 1
-	e := q.heap[last]
-	q.heap[last] = entry[P]{}
-	q.heap = q.heap[:last]
-	if last > 0 {
-		q.siftDown(0, e)
-	}
+// wheel holds events that are not before its cursor in chains, one for each bucket.
+// An event lies on the level of the highest digit, to base 64, in which its instant
+// differs from the cursor, in the bucket of that digit: what lies on a level comes
+// before all that lies on higher ones.
+type wheel struct {
+	cursor   uint64
+	levels   uint32              // which have occupied buckets
+	occupied [wheelLevels]uint64 // buckets
+	buckets  [wheelLevels][64]bucket
 }
 
-// siftUp puts e into the hole at i or, where e belongs higher, above it, but not above
-// top.
-func (q *Queue[P]) siftUp(top, i int, e entry[P]) {
-	h := q.heap
-	for i > top {
-		parent := (i - 1) / 4
-		if before(&h[parent], &e) == 1 {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
-	h[i] = e
+const (
+	digitBits   = 6
+	wheelLevels = 11 // 63 bits of time
+)
+
+type bucket struct {
+	first uint32 // 1 + a slot
+	count uint32
 }
 
-// siftDown puts e into the heap below the hole at i. The hole sinks to the bottom
-// first, since an entry from there rarely belongs much higher (Wegener, Theoretical
-// Computer Science 118 (1993) 81-98), and which child rises is computed rather than
-// branched on, since no processor foresees it.
-func (q *Queue[P]) siftDown(top int, e entry[P]) {
-	h, i := q.heap, top
-	for {
-		first := 4*i + 1
-		if first+3 >= len(h) {
-			break
-		}
-		c := h[first : first+4 : first+4]
-		a := before(&c[1], &c[0])
-		b := 2 + before(&c[3], &c[2])
-		least := a + (b-a)*before(&c[b&3], &c[a&3])
-		h[i] = c[least&3]
-		i = first + least
-	}
-	if first := 4*i + 1; first < len(h) {
-		least := first
-		for c := first + 1; c < len(h); c++ {
-			least += (c - least) * before(&h[c], &h[least])
-		}
-		h[i] = h[least]
-		i = least
-	}
-	q.siftUp(top, i, e)
+func (w *wheel) empty() bool { return w.levels == 0 }
+
+// add puts an event first in the chain of its bucket and returns what follows it there.
+func (w *wheel) add(at Time, index uint32) (next uint32) {
+	level := (bits.Len64((uint64(at)^w.cursor)|1) - 1) / digitBits
+	digit := uint64(at) >> (level * digitBits) % 64
+	b := &w.buckets[level][digit]
+	next, b.first = b.first, index+1
+	b.count++
+	w.occupied[level] |= 1 << digit
+	w.levels |= 1 << level
+	return next
 }
 
-// before returns 1 where x happens before y, else 0: the borrow of x − y, both read
-// as numbers of 128 bits, the instant above the sequence.
-func before[P any](x, y *entry[P]) int {
-	_, borrow := bits.Sub64(x.seq, y.seq, 0)
-	_, borrow = bits.Sub64(uint64(x.at), uint64(y.at), borrow)
-	return int(borrow)
+// next empties the earliest bucket, moves the cursor to its beginning, and returns its
+// chain and its end. The wheel must not be empty.
+func (w *wheel) next() (first, count uint32, end uint64) {
+	level := bits.TrailingZeros32(w.levels)
+	digit := bits.TrailingZeros64(w.occupied[level])
+	w.occupied[level] &^= 1 << digit
+	if w.occupied[level] == 0 {
+		w.levels &^= 1 << level
+	}
+	b := &w.buckets[level][digit]
+	first, count = b.first, b.count
+	*b = bucket{}
+	shift := level * digitBits
+	above := w.cursor >> shift >> digitBits << digitBits // in two steps: the shift may be 64 or more
+	w.cursor = (above | uint64(digit)) << shift
+	return first, count, w.cursor + 1<<shift
 }

@@ -33,14 +33,14 @@ func TestEventsLeaveByTimeThenSequence(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	var q des.Queue[int]
-	first := q.ScheduleTimer(5, 1)
+	first := q.Schedule(5, 1)
 	q.Schedule(6, 2)
 	require.True(t, q.Cancel(first), "pending")
 	require.False(t, q.Cancel(first), "already cancelled")
 	require.Equal(t, 1, q.Len())
 	require.Equal(t, des.Time(6), q.Peek())
 
-	second := q.ScheduleTimer(7, 3) // may reuse the slot of first
+	second := q.Schedule(7, 3) // may reuse the slot of first
 	require.False(t, q.Cancel(first), "a stale timer never touches its slot's next owner")
 	p, _ := q.Pop()
 	require.Equal(t, 2, p)
@@ -92,7 +92,7 @@ func TestQueueBehavesLikeASortedList(t *testing.T) {
 				at := q.Now() + des.Time(rapid.IntRange(0, 50).Draw(t, "delay"))
 				e := event{at: at, id: next}
 				if op < 4 {
-					e.timer = q.ScheduleTimer(at, next)
+					e.timer = q.Schedule(at, next)
 				} else {
 					q.Schedule(at, next)
 				}
@@ -124,7 +124,7 @@ func TestManyCancelsAreSweptAndAllocateNothing(t *testing.T) {
 	var q des.Queue[int]
 	churn := func() {
 		for i := range 1000 {
-			q.Cancel(q.ScheduleTimer(q.Now()+1000, i))
+			q.Cancel(q.Schedule(q.Now()+1000, i))
 		}
 		for i := range 100 {
 			q.Schedule(q.Now()+des.Time(i), i)

@@ -29,7 +29,7 @@ func TestSweepsKeepTheOrder(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "rounds") {
 			for range rapid.IntRange(100, 400).Draw(t, "more") {
 				at := q.Now() + des.Time(rapid.IntRange(0, 30).Draw(t, "delay"))
-				living = append(living, planned{at, next, q.ScheduleTimer(at, next)})
+				living = append(living, planned{at, next, q.Schedule(at, next)})
 				next++
 			}
 			keep := rapid.IntRange(1, 9).Draw(t, "keep one in")
@@ -89,7 +89,7 @@ func TestAdvancingReachesTheNextEvent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q des.Queue[int]
 		first := des.Time(rapid.Int64Range(0, 1000).Draw(t, "first"))
-		timer := q.ScheduleTimer(first, 1)
+		timer := q.Schedule(first, 1)
 		q.Schedule(first+10, 2)
 		to := des.Time(rapid.Int64Range(0, 1020).Draw(t, "to"))
 		if to > first {

@@ -1,0 +1,96 @@
+package des
+
+// heap is a 4-ary heap, half the depth of a binary one, of keys of 16 bytes. Its root
+// has index 3, so that the four children of a node fill one cache line; the zero value
+// is empty.
+type heap []key
+
+const root = 3
+
+// key orders an event: by its instant, then by when it was scheduled.
+type key struct {
+	at  Time
+	tie uint64 // sequence number above, slot in the low slotBits
+}
+
+const slotBits = 24
+
+func (k *key) slot() uint32 { return uint32(k.tie % (1 << slotBits)) }
+
+func (h heap) empty() bool { return len(h) <= root }
+
+// top returns the first key; the heap must not be empty.
+func (h heap) top() *key { return &h[root] }
+
+func (h *heap) push(k key) {
+	if len(*h) < root {
+		*h = append(*h, make(heap, root-len(*h))...)
+	}
+	*h = append(*h, k)
+	h.rise(len(*h)-1, k)
+}
+
+// pop removes the first key; the heap must not be empty.
+func (h *heap) pop() key {
+	old := *h
+	first, last := old[root], len(old)-1
+	*h = old[:last]
+	if last > root {
+		h.sink(old[last])
+	}
+	return first
+}
+
+// rise puts k into the hole at i or, where k belongs higher, above it.
+func (h heap) rise(i int, k key) {
+	for i > root {
+		parent := i/4 + 2
+		if before(&h[parent], &k) == 1 {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = k
+}
+
+// sink puts k into the heap whose root is a hole. The hole sinks to the bottom first,
+// since a key from there rarely belongs much higher (Wegener, Theoretical Computer
+// Science 118 (1993) 81-98), and which child rises is computed rather than branched
+// on, since no processor foresees it.
+func (h heap) sink(k key) {
+	i := root
+	for {
+		first := 4*i - 8
+		if first+3 >= len(h) {
+			break
+		}
+		c := h[first : first+4 : first+4]
+		a := before(&c[1], &c[0])
+		b := 2 + before(&c[3], &c[2])
+		least := a + (b-a)*before(&c[b&3], &c[a&3])
+		h[i] = c[least&3]
+		i = first + least
+	}
+	if first := 4*i - 8; first < len(h) {
+		least := first
+		for c := first + 1; c < len(h); c++ {
+			least += (c - least) * before(&h[c], &h[least])
+		}
+		h[i] = h[least]
+		i = least
+	}
+	h.rise(i, k)
+}
+
+// before returns 1 where x happens before y, else 0.
+func before(x, y *key) int {
+	first := 0
+	if x.at < y.at {
+		first = 1
+	}
+	if x.at == y.at && x.tie < y.tie {
+		first = 1
+	}
+	return first
+}
