@@ -85,7 +85,7 @@ func (m *Model) hedge(id int32) {
 			return
 		}
 	}
-	if limit := f.config.QueueLimit; s.inService >= f.config.Concurrency && limit != Unlimited && s.queue.len() >= limit {
+	if limit := f.config.QueueLimit; s.full() && limit != Unlimited && s.queue.len() >= limit {
 		return
 	}
 	second := m.invocations.take()

@@ -23,19 +23,21 @@ type roster struct {
 	last     *Sandbox // that was given the function's last invocation; nil when it is gone
 }
 
-// add gives the sandbox the next place and reports whether the places of others
-// moved.
-func (r *roster) add(s *Sandbox) (moved bool) {
+// add gives the sandbox the next place. Where the places of the others change, it
+// returns the new ones by the old.
+func (r *roster) add(s *Sandbox) (moved []int32) {
 	if len(r.places) >= 64 && len(r.places) > 2*r.living {
+		moved = make([]int32, len(r.places))
 		kept := r.places[:0]
-		for _, old := range r.places {
-			if old != nil {
-				old.place = int32(len(kept))
-				kept = append(kept, old)
+		for old, other := range r.places {
+			if other != nil {
+				other.place = int32(len(kept))
+				moved[old] = other.place
+				kept = append(kept, other)
 			}
 		}
 		clear(r.places[len(kept):])
-		r.places, moved = kept, true
+		r.places = kept
 	}
 	s.place = int32(len(r.places))
 	r.places = append(r.places, s)
@@ -45,21 +47,27 @@ func (r *roster) add(s *Sandbox) (moved bool) {
 
 func (r *roster) remove(s *Sandbox) {
 	r.places[s.place] = nil
+	s.place = nowhere
 	r.living--
 	if r.last == s {
 		r.last = nil
 	}
 }
 
+// nowhere is the place of a sandbox that is not in the roster.
+const nowhere = -1
+
 // Candidates is a set of sandboxes of one function, among which a load balancer
 // chooses. It knows two orders: by creation (a ring, oldest to newest) and by
 // use (least to most recently used). Adding, removing, and choosing by use or at
-// random cost O(1); choosing by creation scans one bit per sandbox.
+// random cost O(1); choosing by creation scans one bit per sandbox. It names sandboxes
+// by their places in the roster, so that an invocation touches one sandbox only.
 type Candidates struct {
-	slot    int
-	roster  *roster
-	members []*Sandbox // in no order
-	places  bitset     // in the roster
+	slot     int
+	roster   *roster
+	members  []int32 // in no order
+	position []int32 // of those in members, by place
+	places   bitset
 
 	// The order of use is a list once somebody has asked for it; until then each
 	// sandbox bears a stamp, and its neighbours' cache lines are left alone.
@@ -76,17 +84,19 @@ func (c *Candidates) Len() int { return len(c.members) }
 
 // At returns the i-th candidate in no particular but reproducible order,
 // 0 <= i < Len.
-func (c *Candidates) At(i int) *Sandbox { return c.members[i] }
+func (c *Candidates) At(i int) *Sandbox { return c.roster.places[c.members[i]] }
 
 // Has reports whether the sandbox is a candidate.
-func (c *Candidates) Has(s *Sandbox) bool { return s != nil && s.member[c.slot] }
+func (c *Candidates) Has(s *Sandbox) bool {
+	return s != nil && s.place != nowhere && int(s.place) < len(c.position) && c.places.has(int(s.place))
+}
 
 // Random returns a candidate, each with equal probability.
 func (c *Candidates) Random(random *rand.Rand) *Sandbox {
 	if len(c.members) == 1 {
-		return c.members[0]
+		return c.At(0)
 	}
-	return c.members[random.IntN(len(c.members))]
+	return c.At(random.IntN(len(c.members)))
 }
 
 // LastServed returns the sandbox, candidate or not, that was given the
@@ -156,11 +166,11 @@ func (c *Candidates) ByAge(newestFirst bool) iter.Seq[*Sandbox] {
 // add makes s a candidate: the most recently used, or the least recently used
 // where it has not been used at all.
 func (c *Candidates) add(s *Sandbox, used bool) {
-	s.member[c.slot] = true
-	s.position[c.slot] = int32(len(c.members))
-	c.members = append(c.members, s)
 	c.places.grow(len(c.roster.places))
-	c.places.set(int(s.place))
+	if missing := len(c.roster.places) - len(c.position); missing > 0 {
+		c.position = append(c.position, make([]int32, missing)...)
+	}
+	c.enlist(s.place)
 	if used {
 		c.link(s)
 	} else {
@@ -168,17 +178,22 @@ func (c *Candidates) add(s *Sandbox, used bool) {
 	}
 }
 
+func (c *Candidates) enlist(place int32) {
+	c.position[place] = int32(len(c.members))
+	c.members = append(c.members, place)
+	c.places.set(int(place))
+}
+
 // remove takes s out, if it is in.
 func (c *Candidates) remove(s *Sandbox) {
-	if !s.member[c.slot] {
+	if !c.Has(s) {
 		return
 	}
-	s.member[c.slot] = false
-	last := c.members[len(c.members)-1]
-	c.members[s.position[c.slot]] = last
-	last.position[c.slot] = s.position[c.slot]
-	c.members[len(c.members)-1] = nil
-	c.members = c.members[:len(c.members)-1]
+	last := len(c.members) - 1
+	hole := c.position[s.place]
+	c.members[hole] = c.members[last]
+	c.position[c.members[last]] = hole
+	c.members = c.members[:last]
 	c.places.clear(int(s.place))
 	c.unlink(s)
 }
@@ -191,11 +206,13 @@ func (c *Candidates) touch(s *Sandbox) {
 	}
 }
 
-// relocate reads the places anew after the roster moved them.
-func (c *Candidates) relocate() {
+// relocate gives the members new places, by their old ones.
+func (c *Candidates) relocate(moved []int32) {
+	members := c.members
 	c.places.empty()
-	for _, s := range c.members {
-		c.places.set(int(s.place))
+	c.members = c.members[:0]
+	for _, old := range members {
+		c.enlist(moved[old])
 	}
 }
 
@@ -205,7 +222,12 @@ func (c *Candidates) order() {
 		return
 	}
 	c.linked = true
-	for _, s := range slices.SortedFunc(slices.Values(c.members), func(a, b *Sandbox) int { return cmp.Compare(a.used[c.slot], b.used[c.slot]) }) {
+	all := make([]*Sandbox, c.Len())
+	for i := range all {
+		all[i] = c.At(i)
+	}
+	slices.SortFunc(all, func(a, b *Sandbox) int { return cmp.Compare(a.used[c.slot], b.used[c.slot]) })
+	for _, s := range all {
 		c.link(s)
 	}
 }

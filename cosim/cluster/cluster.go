@@ -39,6 +39,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"microcosm/cosim/des"
@@ -116,12 +117,20 @@ func New(config Config) (*Model, error) {
 	}
 	m := &Model{config: config}
 	m.random = openStreams(config)
+	var platforms []string
 	for i, n := range config.Nodes {
-		m.nodes = append(m.nodes, newNode(i, n, config.CoreChoice))
+		platform := slices.Index(platforms, n.Platform)
+		if platform < 0 {
+			platform, platforms = len(platforms), append(platforms, n.Platform)
+		}
+		m.nodes = append(m.nodes, newNode(i, n, platform, config.CoreChoice))
 	}
 	for i, f := range config.Functions {
 		created := newFunction(i, f, config)
 		created.model = m
+		for _, platform := range platforms {
+			created.laws = append(created.laws, f.Laws[platform])
+		}
 		m.evicts = m.evicts || created.keeper.evictor != nil
 		m.functions = append(m.functions, created)
 	}
@@ -148,12 +157,15 @@ func (m *Model) Run() (*Outcome, error) {
 	}
 	m.initFlows()
 	last := m.config.Horizon.Add(m.config.Drain)
-	for m.failure == nil {
-		next := m.events.Peek()
-		if next > last || next > max(m.config.Horizon, m.events.Now()) && m.recorder.system.value == 0 && m.flows.onWay == 0 {
-			break // what is left are the ends of idle sandboxes
+	for limit := m.config.Horizon; m.failure == nil; {
+		e, ok := m.events.PopBy(limit)
+		if !ok {
+			limit = m.events.Peek()
+			if limit > last || m.recorder.system.value == 0 && m.flows.onWay == 0 {
+				break // what is left are the ends of idle sandboxes
+			}
+			continue
 		}
-		e, _ := m.events.Pop()
 		m.handle(e)
 		if m.handled++; m.handled%stopEvery == 0 && m.config.Stop != nil && m.failure == nil {
 			m.failure = m.config.Stop()
@@ -300,7 +312,7 @@ func (m *Model) greet(f *Function) {
 func (m *Model) admit(f *Function, id int32) {
 	if m.config.Binding == BindEarly && f.all.Len() > 0 {
 		s := f.balancer.Choose(&f.all, f.random)
-		if limit := f.config.QueueLimit; s.inService < f.config.Concurrency || limit == Unlimited || s.queue.len() < limit {
+		if limit := f.config.QueueLimit; !s.full() || limit == Unlimited || s.queue.len() < limit {
 			m.bind(s, id)
 		} else {
 			m.lose(id, LossRejected)
@@ -320,7 +332,7 @@ func (m *Model) admit(f *Function, id int32) {
 
 // bind gives the invocation to the sandbox, where it is served at once or waits.
 func (m *Model) bind(s *Sandbox, id int32) {
-	if s.inService < s.function.config.Concurrency {
+	if !s.full() {
 		m.give(s, id)
 		return
 	}
@@ -358,7 +370,7 @@ func (m *Model) serve(s *Sandbox, id int32) {
 	s.inService++
 	s.node.load++
 	f.inService++
-	if s.inService == f.config.Concurrency {
+	if s.full() {
 		f.free.remove(s)
 	}
 	if f.memory != nil {
@@ -403,7 +415,7 @@ func (m *Model) state(s *Sandbox, core int) servicetime.State {
 func (m *Model) draw(inv *invocation, s *Sandbox, core int) bool {
 	state := m.state(s, core)
 	state.Base = inv.base
-	draw, err := s.law.Draw(state, inv.luck)
+	draw, err := s.law().Draw(state, inv.luck)
 	if err != nil {
 		m.failure = fmt.Errorf("at %v: %w", m.events.Now(), err)
 		return false
@@ -506,7 +518,7 @@ func (m *Model) freeSlot(s *Sandbox, route int32) {
 	if waited {
 		return
 	}
-	if s.inService == f.config.Concurrency-1 {
+	if int(s.inService) == f.config.Concurrency-1 {
 		f.free.add(s, true)
 	} else {
 		f.free.touch(s)

@@ -68,7 +68,7 @@ func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 	f := s.function
 	a.m.invocations.at(id).route = route
 	switch {
-	case s.inService < f.config.Concurrency:
+	case !s.full():
 		a.m.serve(s, id)
 	case f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit:
 		a.m.invocations.at(id).sandbox = s
@@ -97,7 +97,7 @@ func (a *Actuator) Withdraw(f *Function) { a.m.withdraw(f) }
 
 // Remove ends a ready sandbox with nothing in it.
 func (a *Actuator) Remove(s *Sandbox) error {
-	if s.Load() > 0 || !s.member[slotAll] {
+	if s.Load() > 0 || !s.function.all.Has(s) {
 		return fmt.Errorf("a sandbox of %s is to be removed with %d invocations in it, or before it is ready", s.function.Name(), s.Load())
 	}
 	a.m.removeSandbox(s)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"microcosm/cosim/des"
+	"microcosm/cosim/servicetime"
 )
 
 // Function is one function of the workload and the sandboxes that serve it.
@@ -12,6 +13,7 @@ type Function struct {
 	model     *Model
 	index     int
 	config    FunctionConfig
+	laws      []servicetime.Law // by platform of the node
 	record    *functionRecord
 	balancer  LoadBalancer
 	luck      *rand.Rand // service/<function>: one draw per arrival
@@ -141,7 +143,7 @@ func (m *Model) start(f *Function, node int, beforeStart bool) *Sandbox {
 	if beforeStart {
 		return s
 	}
-	create, init, err := s.law.Startup(f.stage.Float64(), f.stage.Float64())
+	create, init, err := s.law().Startup(f.stage.Float64(), f.stage.Float64())
 	if err != nil {
 		m.failure = err
 		return s
@@ -191,9 +193,9 @@ func (m *Model) ready(s *Sandbox) {
 
 func (m *Model) join(s *Sandbox) {
 	f := s.function
-	if f.roster.add(s) {
-		f.all.relocate()
-		f.free.relocate()
+	if moved := f.roster.add(s); moved != nil {
+		f.all.relocate(moved)
+		f.free.relocate(moved)
 	}
 	s.ready, s.readyAt = true, m.events.Now()
 	if f.memory != nil {
@@ -207,7 +209,7 @@ func (m *Model) join(s *Sandbox) {
 // Under early binding only those wait there who found no sandbox at all.
 func (m *Model) fill(s *Sandbox) {
 	f := s.function
-	for s.inService < f.config.Concurrency {
+	for !s.full() {
 		id, ok := f.queue.pop()
 		if !ok {
 			return

@@ -30,8 +30,9 @@ type invocation struct {
 	tag      int32  // of a flow's; else 0
 	class    Class
 	phase    phase
-	begun    bool // has its service time
-	awaited  bool // was there before its sandbox was
+	begun    bool     // has its service time
+	awaited  bool     // was there before its sandbox was
+	_        [16]byte // to two cache lines
 }
 
 // renew begins a new attempt in the slot of one that has ended: what is set when

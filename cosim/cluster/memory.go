@@ -76,7 +76,7 @@ func (m *Model) feed(s *Sandbox, id int32) {
 // giveBack takes the memory of an invocation that leaves its slot.
 func (m *Model) giveBack(s *Sandbox, id int32) {
 	of := m.meal(id)
-	s.using -= of.mib
+	s.using -= int32(of.mib)
 	s.node.using -= of.mib
 	of.mib = 0
 }
@@ -85,10 +85,10 @@ func (m *Model) giveBack(s *Sandbox, id int32) {
 // same instant: at the end of every instant nobody uses more than there is.
 func (m *Model) allocate(s *Sandbox, mib int) {
 	n := s.node
-	s.using += mib
+	s.using += int32(mib)
 	n.using += mib
 	switch limit := s.function.memory.limit; {
-	case limit > 0 && s.using > limit:
+	case limit > 0 && int(s.using) > limit:
 		m.events.Schedule(m.events.Now(), event{kind: eventSandboxMemory, ref: s.id, tag: s.life})
 	case n.short():
 		m.events.Schedule(m.events.Now(), event{kind: eventNodeMemory, ref: int32(n.index)})
@@ -101,7 +101,7 @@ func (n *Node) short() bool { return n.config.MemoryMiB > 0 && n.using > n.confi
 // overLimit ends a sandbox that uses more than it may, as the kernel does with a
 // control group.
 func (m *Model) overLimit(s *Sandbox) {
-	if s.using > s.function.memory.limit {
+	if int(s.using) > s.function.memory.limit {
 		m.recorder.overLimit++
 		m.kill(s)
 	}
@@ -140,7 +140,7 @@ func (s *Sandbox) badness() int {
 	if request := s.function.request(); request > 0 {
 		adjustment = min(max(1000-1000*request/memory, leastAdjustment), mostAdjustment)
 	}
-	return 1000*s.using + adjustment*memory
+	return 1000*int(s.using) + adjustment*memory
 }
 
 // restart is after which time a sandbox that was ended for its memory is replaced,
@@ -222,8 +222,8 @@ func (m *Model) checkMemory() error {
 			if s.function.memory != nil && s.ready {
 				used[s] += s.function.memory.idle
 			}
-			sum += s.using
-			if used[s] != s.using {
+			sum += int(s.using)
+			if used[s] != int(s.using) {
 				mistakes = append(mistakes, fmt.Errorf("a sandbox of %s uses %d MiB, but what is in it %d", s.function.Name(), s.using, used[s]))
 			}
 		}

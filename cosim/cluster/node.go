@@ -11,17 +11,21 @@ import (
 // MaxCores bounds the cores of one node.
 const MaxCores = 1024
 
-// Node is one machine: cores and memory.
+// Node is one machine: cores and memory. What every invocation touches stands first,
+// within two cache lines.
 type Node struct {
-	cores     []core
-	idle      bitset    // cores with nothing in service
-	load      int       // invocations bound to its sandboxes
-	queue     line      // invocations waiting for any core
+	cores []core
+	idle  bitset    // cores with nothing in service
+	word  [1]uint64 // of idle, where there are few cores
+
+	load     int32  // invocations bound to its sandboxes
+	platform int32  // in Function.laws
+	online   int    // cores that are there: those with the lowest numbers
+	queue    line   // invocations waiting for any core
+	waiting  []line // by core, for those that sandboxes keep; nil unless they do
+
 	shares    []share   // processor sharing and CFS, by core
-	online    int       // cores that are there: those with the lowest numbers
 	begun     [][]int64 // by function index and core, see Sandbox; nil until its first sandbox
-	waiting   []line    // by core, for those that sandboxes keep; nil unless they do
-	word      [1]uint64 // of idle, where there are few cores
 	index     int
 	config    NodeConfig
 	sandboxes int        // placed here
@@ -44,8 +48,8 @@ type core struct {
 	pins     int32 // sandboxes that keep this core
 }
 
-func newNode(index int, c NodeConfig, choice CoreChoice) *Node {
-	n := &Node{index: index, config: c, cores: make([]core, c.Cores)}
+func newNode(index int, c NodeConfig, platform int, choice CoreChoice) *Node {
+	n := &Node{index: index, platform: int32(platform), config: c, cores: make([]core, c.Cores)}
 	if choice == CorePinned {
 		n.waiting = make([]line, c.Cores)
 	}
@@ -65,7 +69,7 @@ func (n *Node) Platform() string { return n.config.Platform }
 
 // Load returns the number of invocations bound to the node's sandboxes, those in
 // service included.
-func (n *Node) Load() int { return n.load }
+func (n *Node) Load() int { return int(n.load) }
 
 // MemoryMiB returns the memory that the node gives out to sandboxes in all; 0 is
 // without a limit.
@@ -126,7 +130,7 @@ func (n *Node) admit(f *Function) []int64 {
 
 func (n *Node) dismiss(s *Sandbox) {
 	n.sandboxes--
-	n.using -= s.using
+	n.using -= int(s.using)
 	n.memory -= s.function.config.MemoryMiB
 	if n.waiting != nil {
 		n.cores[s.pinned].pins--
@@ -166,7 +170,6 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 		others, same = n.overlapping(core, s)
 	}
 	s.memory[core] = coreMemory{
-		known:    true,
 		sequence: c.sequence - int64(others),
 		same:     s.begun[core] - int64(same),
 		end:      now,
@@ -249,7 +252,7 @@ func (s *Sandbox) leastForgotten() int {
 		for ; word != 0; word &= word - 1 {
 			i := w*64 + bits.TrailingZeros64(word)
 			memory := &s.memory[i]
-			if !memory.known {
+			if !memory.known() {
 				continue
 			}
 			if k := n.cores[i].sequence - memory.sequence; best < 0 || k < bestK {

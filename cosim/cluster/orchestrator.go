@@ -98,7 +98,7 @@ func (l *Launcher) PlaceExisting(f *Function, node int) *Sandbox { return l.m.se
 // runtime to be initialised. It is asked once for each.
 func (l *Launcher) Startup(s *Sandbox) (create, init time.Duration) {
 	f := s.function
-	create, init, err := s.law.Startup(f.stage.Float64(), f.stage.Float64())
+	create, init, err := s.law().Startup(f.stage.Float64(), f.stage.Float64())
 	if err != nil && l.m.failure == nil {
 		l.m.failure = err
 	}

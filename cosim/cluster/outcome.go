@@ -90,7 +90,7 @@ func (o *Outcome) Utilization() float64 { return o.MeanBusyCores / o.MeanCores }
 func (r *recorder) finish(m *Model) (*Outcome, error) {
 	now := m.events.Now()
 	for _, l := range []*level{&r.system, &r.busy, &r.population, &r.capacity} {
-		l.advance(now, &r.span)
+		l.advance(now)
 	}
 	r.countPresent(m)
 	o := &Outcome{

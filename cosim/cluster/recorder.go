@@ -70,44 +70,65 @@ type span struct {
 type level struct {
 	value    int64
 	since    des.Time
-	total    float64 // value · nanoseconds, from the beginning to the end
-	observed float64 // value · nanoseconds, from warm-up to horizon
+	boundary des.Time // until then, what is added belongs to the same parts
+	area     float64  // value · nanoseconds, not yet in the parts
+	total    float64  // value · nanoseconds, from the beginning to the end
+	observed float64  // value · nanoseconds, from warm-up to horizon
 	buckets  []float64
 	bucket   int
-	end      des.Time // of the bucket
+	span     span
 }
 
 func (l *level) init(s span, buckets int) {
 	l.buckets = make([]float64, buckets)
-	l.end = s.width
+	l.span = s
+	l.boundary = l.next()
 }
 
-func (l *level) add(delta int64, now des.Time, s *span) {
-	l.advance(now, s)
+func (l *level) add(delta int64, now des.Time) {
+	if now < l.boundary {
+		l.area += float64(l.value) * float64(now-l.since)
+		l.since = now
+	} else {
+		l.advance(now)
+	}
 	l.value += delta
 }
 
 // advance brings the integrals up to the instant now.
-func (l *level) advance(now des.Time, s *span) {
-	if now == l.since {
-		return
-	}
-	value := float64(l.value)
-	l.total += value * float64(now-l.since)
-	if from, to := max(l.since, s.warmUp), min(now, s.horizon); from < to {
-		l.observed += value * float64(to-from)
-	}
-	for l.bucket < len(l.buckets) {
-		if now < l.end {
-			l.buckets[l.bucket] += value * float64(now-l.since)
-			break
+func (l *level) advance(now des.Time) {
+	for {
+		to := min(now, l.boundary)
+		area := l.area + float64(l.value)*float64(to-l.since)
+		l.total += area
+		if l.since >= l.span.warmUp && l.since < l.span.horizon {
+			l.observed += area
 		}
-		l.buckets[l.bucket] += value * float64(l.end-l.since)
-		l.since = l.end
-		l.bucket++
-		l.end += s.width
+		if l.bucket < len(l.buckets) {
+			l.buckets[l.bucket] += area
+		}
+		l.area, l.since = 0, to
+		if to < l.boundary {
+			return
+		}
+		l.boundary = l.next()
 	}
-	l.since = now
+}
+
+// next returns the first boundary after since, and moves on to the bucket that it is in.
+func (l *level) next() des.Time {
+	next := des.End
+	for _, at := range []des.Time{l.span.warmUp, l.span.horizon} {
+		if at > l.since {
+			next = min(next, at)
+		}
+	}
+	for ; l.bucket < len(l.buckets); l.bucket++ {
+		if end := des.Time(l.bucket+1) * l.span.width; end > l.since {
+			return min(next, end)
+		}
+	}
+	return next
 }
 
 // RestName is the name under which minor functions are recorded together.
@@ -203,7 +224,7 @@ func (r *recorder) arrived(m *Model, f *Function) {
 	if m.events.Now() >= r.span.warmUp {
 		r.admissions++
 	}
-	r.system.add(1, m.events.Now(), &r.span)
+	r.system.add(1, m.events.Now())
 }
 
 // gaveUp counts a request that ends without an answer.
@@ -219,7 +240,7 @@ func (r *recorder) gaveUp(m *Model, inv *invocation, why Loss) {
 		r.account.Failed++
 		f.record.account.Failed++
 	}
-	r.system.add(-1, m.events.Now(), &r.span)
+	r.system.add(-1, m.events.Now())
 }
 
 func (r *recorder) retried(f *Function) {
@@ -241,7 +262,7 @@ func (r *recorder) done(m *Model, inv *invocation) {
 	r.useful += float64(inv.busy)
 	r.account.Done++
 	f.account.Done++
-	r.system.add(-1, now, &r.span)
+	r.system.add(-1, now)
 	if inv.arrived < r.span.warmUp {
 		return
 	}
@@ -264,13 +285,13 @@ func (r *recorder) done(m *Model, inv *invocation) {
 }
 
 func (r *recorder) busyCores(m *Model, delta int64) {
-	r.busy.add(delta, m.events.Now(), &r.span)
+	r.busy.add(delta, m.events.Now())
 }
 
 func (r *recorder) cores(m *Model, delta int64) {
-	r.capacity.add(delta, m.events.Now(), &r.span)
+	r.capacity.add(delta, m.events.Now())
 }
 
 func (r *recorder) sandboxes(m *Model, delta int64) {
-	r.population.add(delta, m.events.Now(), &r.span)
+	r.population.add(delta, m.events.Now())
 }

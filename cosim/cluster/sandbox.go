@@ -9,50 +9,49 @@ import (
 )
 
 // Sandbox is one container instance of a function. What every invocation touches
-// stands first, so that it shares few cache lines.
+// stands first, within two cache lines.
 type Sandbox struct {
-	function  *Function
-	node      *Node
-	law       servicetime.Law
-	memory    []coreMemory
-	begun     []int64 // by core of the node: invocations of the function, whichever sandbox's
-	inService int
-	lastCore  int32 // -1: has never executed
-	pinned    int32 // the core it keeps under CorePinned
-	called    bool  // its first call has begun
-	ready     bool
-	leaving   bool // its node takes no more work
+	function      *Function
+	node          *Node
+	memory        []coreMemory
+	inService     int32
+	lastCore      int32 // -1: has never executed
+	place         int32 // in the function's roster, or nowhere
+	pinned        int32 // the core it keeps under CorePinned
+	called        bool  // its first call has begun
+	ready         bool
+	leaving       bool // its node takes no more work
+	expiryPending bool
+	begun         []int64          // by core of the node: invocations of the function, whichever sandbox's
+	used          [slotKinds]int64 // when, in the order of Candidates
+	queue         line             // early binding
 
-	member    [slotKinds]bool
-	position  [slotKinds]int32 // in Candidates.members
-	place     int32            // in the function's roster
-	used      [slotKinds]int64 // when, in the order of Candidates
 	previous  [slotKinds]*Sandbox
 	following [slotKinds]*Sandbox
-	queue     line   // early binding
 	group     *group // CFS
 	readyAt   des.Time
 
 	id        int32
 	life      int32 // tells apart the sandboxes that had this id; 0: gone
 	residence int32 // in the node's residents
+	using     int32 // MiB, where that is followed
 	startup   time.Duration
 
-	expiry        des.Time
-	expiryPending bool
-	expiryEvent   des.Time // of the earliest one pending
-	idleSince     des.Time
-	worth         float64 // to its Evictor, aged
-	using         int     // MiB, where that is followed
+	expiry      des.Time
+	expiryEvent des.Time // of the earliest one pending
+	idleSince   des.Time
+	worth       float64 // to its Evictor, aged
 }
 
-// coreMemory is what a sandbox knows of one core since it last executed there.
+// coreMemory is what a sandbox knows of one core since it last executed there; the
+// zero value if it never did.
 type coreMemory struct {
-	known    bool
-	sequence int64 // invocations begun on the core, those that overlapped taken out
+	sequence int64 // invocations begun on the core, those that overlapped taken out; at least its own
 	same     int64 // of these, of the sandbox's own function
 	end      des.Time
 }
+
+func (m *coreMemory) known() bool { return m.sequence > 0 }
 
 // Function returns the function that the sandbox belongs to.
 func (s *Sandbox) Function() *Function { return s.function }
@@ -68,7 +67,13 @@ func (s *Sandbox) Startup() time.Duration { return s.startup }
 func (s *Sandbox) Node() *Node { return s.node }
 
 // Load returns the number of invocations in the sandbox, waiting ones included.
-func (s *Sandbox) Load() int { return s.inService + s.queue.len() }
+func (s *Sandbox) Load() int { return int(s.inService) + s.queue.len() }
+
+// law answers how long calls take in the sandbox.
+func (s *Sandbox) law() servicetime.Law { return s.function.laws[s.node.platform] }
+
+// full reports whether every slot is taken.
+func (s *Sandbox) full() bool { return int(s.inService) >= s.function.config.Concurrency }
 
 // CoreIdle reports whether the core that remembers this sandbox is idle: its
 // last core, or any core of its node if it has never executed.
@@ -94,8 +99,8 @@ func (s *Sandbox) CanStart() bool {
 // take, by what the core that it would run on remembers of the sandbox: the
 // median of the sandbox's law. A condition that was not measured costs most.
 func (s *Sandbox) Penalty() time.Duration {
-	next, err := s.law.Draw(s.state(s.likelyCore(), s.function.Now()), .5)
-	warm, wrong := s.law.Draw(servicetime.State{}, .5)
+	next, err := s.law().Draw(s.state(s.likelyCore(), s.function.Now()), .5)
+	warm, wrong := s.law().Draw(servicetime.State{}, .5)
 	if err != nil || wrong != nil {
 		return math.MaxInt64
 	}
@@ -121,7 +126,7 @@ func (s *Sandbox) likelyCore() int {
 // state is what the model knows when the sandbox begins on a core.
 func (s *Sandbox) state(core int, now des.Time) servicetime.State {
 	m := &s.memory[core]
-	if !m.known {
+	if !m.known() {
 		return servicetime.State{Cold: !s.called, New: true}
 	}
 	return servicetime.State{
@@ -157,9 +162,9 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 		s.id = int32(len(m.sandboxes))
 		m.sandboxes = append(m.sandboxes, s)
 	}
-	s.function, s.node, s.law = f, n, f.config.Laws[n.config.Platform]
+	s.function, s.node = f, n
 	m.lives++
-	s.life, s.lastCore = m.lives, -1
+	s.life, s.lastCore, s.place = m.lives, -1, nowhere
 	if m.config.Discipline == CFS {
 		s.group = m.newGroup(f)
 	}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -111,9 +112,10 @@ func TestCandidatesKeepBothOrders(t *testing.T) {
 		pick := func(from []*Sandbox) *Sandbox { return from[rapid.IntRange(0, len(from)-1).Draw(t, "which")] }
 		for range rapid.IntRange(1, 8).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 40).Draw(t, "new") {
-				s := &Sandbox{}
-				if r.add(s) {
-					c.relocate()
+				s := &Sandbox{place: nowhere}
+				require.False(t, c.Has(s))
+				if moved := r.add(s); moved != nil {
+					c.relocate(moved)
 				}
 				c.add(s, false)
 				want.created, want.used = append(want.created, s), slices.Insert(want.used, 0, s)
@@ -128,6 +130,7 @@ func TestCandidatesKeepBothOrders(t *testing.T) {
 				case step == 0: // it expires
 					c.remove(s)
 					r.remove(s)
+					require.False(t, c.Has(s))
 					want.drop(s)
 					want.created = slices.DeleteFunc(want.created, func(x *Sandbox) bool { return x == s })
 				case step == 1: // it has no slot left
@@ -180,6 +183,15 @@ func requireOrders(t *rapid.T, c *Candidates, want *sandboxSet) {
 	require.True(t, c.Has(random))
 }
 
+// TestWhatEveryInvocationTouchesIsTogether asserts what the layouts are made for:
+// sixty-four bytes are a cache line.
+func TestWhatEveryInvocationTouchesIsTogether(t *testing.T) {
+	t.Parallel()
+	require.LessOrEqual(t, unsafe.Offsetof(Sandbox{}.queue)+unsafe.Offsetof(line{}.gaps), 2*64-unsafe.Sizeof(uint32(0)))
+	require.LessOrEqual(t, unsafe.Offsetof(Node{}.waiting), 2*64-unsafe.Sizeof(uintptr(0)))
+	require.Zero(t, unsafe.Sizeof(invocation{})%64)
+}
+
 // TestLevelIntegratesStepByStep compares the three integrals with sums over every
 // single instant.
 func TestLevelIntegratesStepByStep(t *testing.T) {
@@ -197,7 +209,7 @@ func TestLevelIntegratesStepByStep(t *testing.T) {
 		for now := range end {
 			if rapid.IntRange(0, 2).Draw(t, "change") == 0 {
 				delta := rapid.IntRange(-value, 3).Draw(t, "by")
-				l.add(int64(delta), des.Time(now), &s)
+				l.add(int64(delta), des.Time(now))
 				value += delta
 			}
 			total += float64(value)
@@ -208,7 +220,7 @@ func TestLevelIntegratesStepByStep(t *testing.T) {
 				byBucket[b] += float64(value)
 			}
 		}
-		l.advance(des.Time(end), &s)
+		l.advance(des.Time(end))
 		require.InDelta(t, total, l.total, 1e-9)
 		require.InDelta(t, observed, l.observed, 1e-9)
 		require.InDeltaSlice(t, byBucket, l.buckets, 1e-9)

@@ -105,8 +105,11 @@ func (q *Queue[P]) Cancel(t Timer) bool {
 
 // Pop removes the next event, advances Now to its instant and returns its
 // payload. It reports false, and leaves Now alone, when no event is left.
-func (q *Queue[P]) Pop() (payload P, ok bool) {
-	if !q.reach() {
+func (q *Queue[P]) Pop() (payload P, ok bool) { return q.PopBy(End) }
+
+// PopBy is Pop for an event that happens at the given instant or before it.
+func (q *Queue[P]) PopBy(last Time) (payload P, ok bool) {
+	if !q.reach() || q.near.top().at > last {
 		return payload, false
 	}
 	next := q.near.pop()

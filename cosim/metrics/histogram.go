@@ -32,9 +32,9 @@ type Histogram struct {
 	// empty histogram.
 	below uint64
 	// pages[0] counts 0 … 127 ns; pages[e] counts the octave from 64·2^e ns in
-	// buckets of 2^(e-1) ns. The last entry belongs to negative durations and
-	// stays nil.
-	pages [lastPage + 2]*page
+	// buckets of 2^(e-1) ns. The entries after lastPage stay nil: the first of them
+	// belongs to negative durations, the others spare a check.
+	pages [64]*page
 }
 
 type page [pageSize]uint64
@@ -85,7 +85,7 @@ func (h *Histogram) RecordAll(list []time.Duration) {
 // place returns the page and the bucket of a duration in ns.
 func place(v uint64) (e int, bucket uint64) {
 	e = max(bits.Len64(v), pageBits) - pageBits
-	return e, v >> (max(e, 1) - 1) % pageSize
+	return e & 63, v >> ((max(e, 1) - 1) & 63) % pageSize
 }
 
 func (h *Histogram) allocate(e int, d time.Duration) *page {

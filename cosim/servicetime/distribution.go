@@ -30,9 +30,10 @@ func (d Deterministic) Mean() time.Duration { return d.Value }
 // Exponential is the exponential law with the mean Expectation.
 type Exponential struct{ Expectation time.Duration }
 
-// Quantile returns −m ln(1−u).
+// Quantile returns −m ln(1−u). The difference is exact for the u that math/rand/v2
+// draws, which are multiples of 2⁻⁵³.
 func (e Exponential) Quantile(u float64) time.Duration {
-	return nanoseconds(-float64(e.Expectation) * math.Log1p(-u))
+	return nanoseconds(-float64(e.Expectation) * math.Log(1-u))
 }
 
 // Mean returns the expectation.
