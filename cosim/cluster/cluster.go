@@ -101,6 +101,7 @@ type Model struct {
 	failure     error
 	control     ControlPlane // nil: the policies of Config decide
 	launcher    Orchestrator // nil: Placement decides, and the laws' stages follow
+	ranking     *ranking     // nil: Placement is no NodeOrder, or does not decide
 	flows       flows
 }
 
@@ -144,6 +145,8 @@ func New(config Config) (*Model, error) {
 			return nil, errors.New("cluster: a keep-alive that gives up sandboxes for memory needs a placement, not an orchestrator")
 		}
 		m.launcher = config.NewOrchestrator()
+	} else if order, ok := config.Placement.(NodeOrder); ok {
+		m.ranking = newRanking(order, m.nodes)
 	}
 	return m, nil
 }

@@ -311,6 +311,16 @@ type Placement interface {
 	Choose(f *Function, nodes []*Node, random *rand.Rand) int
 }
 
+// NodeOrder is a Placement that takes the first node on which the sandbox fits, in an
+// order that only the nodes' cores, sandboxes and memory given out decide. The model
+// then knows the first without asking about every node.
+type NodeOrder interface {
+	Placement
+	// Before reports whether node a comes before node b. Of two nodes neither of
+	// which does, the one with the lower index is first.
+	Before(a, b *Node) bool
+}
+
 // Scaler says how many sandboxes a function should have. The control plane of a
 // whole platform takes its place behind the same two methods.
 type Scaler interface {

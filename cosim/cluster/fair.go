@@ -234,7 +234,7 @@ func (m *Model) balance(n *Node, idle int) {
 		return
 	}
 	busiest, most := -1, 1
-	for core := range n.online {
+	for core := range int(n.online) {
 		if jobs := len(n.shares[core].jobs); jobs > most {
 			busiest, most = core, jobs
 		}

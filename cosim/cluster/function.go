@@ -130,11 +130,32 @@ func (m *Model) addSandbox(f *Function, beforeStart bool) *Sandbox {
 
 // place returns the node for a new sandbox of f, or -1.
 func (m *Model) place(f *Function) int {
-	node := m.config.Placement.Choose(f, m.nodes, m.random.placement)
+	node := m.choose(f)
 	if node < 0 && m.evicts {
 		node = m.makeRoom(f)
 	}
 	return node
+}
+
+// choose asks the placement, unless the answer is known.
+func (m *Model) choose(f *Function) int {
+	if m.ranking != nil {
+		first, open := m.ranking.first()
+		switch {
+		case !open:
+			return -1
+		case first.Fits(f.config.MemoryMiB):
+			return first.Index()
+		}
+	}
+	return m.config.Placement.Choose(f, m.nodes, m.random.placement)
+}
+
+// reorder follows a change of a node's cores or sandboxes.
+func (m *Model) reorder(n *Node) {
+	if m.ranking != nil {
+		m.ranking.changed(n)
+	}
 }
 
 // start makes a sandbox on a node.

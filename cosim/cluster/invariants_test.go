@@ -35,8 +35,8 @@ func drawn(t *rapid.T) func() cluster.Config {
 		Binding:     rapid.SampledFrom([]cluster.Binding{cluster.BindLate, cluster.BindEarly}).Draw(t, "binding"),
 		NewBalancer: newBalancer,
 		Placement:   placement,
-		Horizon:     des.Time(20 * time.Second),
-		WarmUp:      des.Time(rapid.IntRange(0, 10).Draw(t, "warm-up")) * des.Time(time.Second),
+		Horizon:     des.Time(8 * time.Second),
+		WarmUp:      des.Time(rapid.IntRange(0, 4).Draw(t, "warm-up")) * des.Time(time.Second),
 		Drain:       time.Duration(rapid.IntRange(0, 20).Draw(t, "drain")) * time.Second,
 		Buckets:     rapid.IntRange(1, 50).Draw(t, "buckets"),
 		Retry:       drawnRetry(t),
@@ -186,5 +186,25 @@ func TestEveryPolicyKeepsTheBooks(t *testing.T) {
 		}
 		require.Equal(t, a.All.Response.Count(), classes)
 		require.GreaterOrEqual(t, a.All.Response.Min(), a.All.Service.Min())
+	})
+}
+
+// asked hides that a placement is a NodeOrder, so that it is asked about every node.
+type asked struct{ cluster.Placement }
+
+// To know which node comes first is the same as to ask for it.
+func TestANodeOrderIsItsPlacement(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		draw := drawn(t)
+		known := draw()
+		known.Placement = clustertest.Placement(t, rapid.SampledFrom([]string{"spread", "least-allocated"}).Draw(t, "order"))
+		require.Implements(t, (*cluster.NodeOrder)(nil), known.Placement)
+		scanned := draw()
+		scanned.Placement = asked{known.Placement}
+		a, b := run(t, known), run(t, scanned)
+		require.Equal(t, a.Account, b.Account)
+		require.Equal(t, a.Timeline, b.Timeline)
+		require.Equal(t, a.Nodes, b.Nodes)
 	})
 }

@@ -91,7 +91,7 @@ func (m *Model) allocate(s *Sandbox, mib int) {
 	case limit > 0 && int(s.using) > limit:
 		m.events.Schedule(m.events.Now(), event{kind: eventSandboxMemory, ref: s.id, tag: s.life})
 	case n.short():
-		m.events.Schedule(m.events.Now(), event{kind: eventNodeMemory, ref: int32(n.index)})
+		m.events.Schedule(m.events.Now(), event{kind: eventNodeMemory, ref: n.index})
 	}
 }
 

@@ -18,15 +18,15 @@ type Node struct {
 	idle  bitset    // cores with nothing in service
 	word  [1]uint64 // of idle, where there are few cores
 
-	load     int32  // invocations bound to its sandboxes
-	platform int32  // in Function.laws
-	online   int    // cores that are there: those with the lowest numbers
+	load     int32 // invocations bound to its sandboxes
+	platform int32 // in Function.laws
+	online   int32 // cores that are there: those with the lowest numbers
+	index    int32
 	queue    line   // invocations waiting for any core
 	waiting  []line // by core, for those that sandboxes keep; nil unless they do
 
-	shares    []share   // processor sharing and CFS, by core
-	begun     [][]int64 // by function index and core, see Sandbox; nil until its first sandbox
-	index     int
+	shares    []share    // processor sharing and CFS, by core
+	begun     [][]uint32 // by function index and core, see Sandbox; nil until its first sandbox
 	config    NodeConfig
 	sandboxes int        // placed here
 	memory    int        // MiB given out
@@ -43,13 +43,13 @@ type Node struct {
 
 // core is the history that conditions come from.
 type core struct {
-	sequence int64 // invocations begun here
-	active   int32 // in service now
-	pins     int32 // sandboxes that keep this core
+	sequence uint32 // invocations begun here, modulo 2^32
+	active   int32  // in service now
+	pins     int32  // sandboxes that keep this core
 }
 
 func newNode(index int, c NodeConfig, platform int, choice CoreChoice) *Node {
-	n := &Node{index: index, platform: int32(platform), config: c, cores: make([]core, c.Cores)}
+	n := &Node{index: int32(index), platform: int32(platform), config: c, cores: make([]core, c.Cores)}
 	if choice == CorePinned {
 		n.waiting = make([]line, c.Cores)
 	}
@@ -59,7 +59,7 @@ func newNode(index int, c NodeConfig, platform int, choice CoreChoice) *Node {
 }
 
 // Index returns the node's place in Function.Nodes.
-func (n *Node) Index() int { return n.index }
+func (n *Node) Index() int { return int(n.index) }
 
 // Name returns the node's name.
 func (n *Node) Name() string { return n.config.Name }
@@ -79,7 +79,7 @@ func (n *Node) MemoryMiB() int { return cmp.Or(n.config.PlaceMiB, n.config.Memor
 func (n *Node) Sandboxes() int { return n.sandboxes }
 
 // Busy returns the number of cores with something in service.
-func (n *Node) Busy() int { return n.online - n.idle.count() }
+func (n *Node) Busy() int { return int(n.online) - n.idle.count() }
 
 // Waiting returns the number of invocations that wait for a core.
 func (n *Node) Waiting() int {
@@ -91,7 +91,7 @@ func (n *Node) Waiting() int {
 }
 
 // Cores returns the number of cores that the node has now.
-func (n *Node) Cores() int { return n.online }
+func (n *Node) Cores() int { return int(n.online) }
 
 // AllCores returns the number of cores of the node when it has all of them.
 func (n *Node) AllCores() int { return len(n.cores) }
@@ -105,8 +105,11 @@ func (n *Node) FreeMiB() (free int, limited bool) {
 // Fits reports whether a sandbox of memoryMiB can be placed.
 func (n *Node) Fits(memoryMiB int) bool {
 	free, limited := n.FreeMiB()
-	return n.accepts() && !n.full() && (!limited || memoryMiB <= free)
+	return n.open() && (!limited || memoryMiB <= free)
 }
+
+// open reports whether there is room for a sandbox, but for its memory.
+func (n *Node) open() bool { return n.accepts() && !n.full() }
 
 // full reports whether the node has as many sandboxes as it takes.
 func (n *Node) full() bool { return n.config.MaxSandboxes > 0 && n.sandboxes >= n.config.MaxSandboxes }
@@ -116,12 +119,12 @@ func (n *Node) accepts() bool { return n.up && !n.draining }
 
 // admit counts a new sandbox and returns how many invocations of its function have
 // begun here, by core.
-func (n *Node) admit(f *Function) []int64 {
+func (n *Node) admit(f *Function) []uint32 {
 	for len(n.begun) <= f.index {
 		n.begun = append(n.begun, nil)
 	}
 	if n.begun[f.index] == nil {
-		n.begun[f.index] = make([]int64, len(n.cores))
+		n.begun[f.index] = make([]uint32, len(n.cores))
 	}
 	n.sandboxes++
 	n.memory += f.config.MemoryMiB
@@ -144,7 +147,7 @@ func (n *Node) dismiss(s *Sandbox) {
 // pin gives a new sandbox the core that the fewest sandboxes keep.
 func (n *Node) pin() int32 {
 	least := 0
-	for i := range n.online {
+	for i := range int(n.online) {
 		if n.cores[i].pins < n.cores[least].pins {
 			least = i
 		}
@@ -170,9 +173,9 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 		others, same = n.overlapping(core, s)
 	}
 	s.memory[core] = coreMemory{
-		sequence: c.sequence - int64(others),
-		same:     s.begun[core] - int64(same),
-		end:      now,
+		sequence: c.sequence - uint32(others),
+		same:     s.begun[core] - uint32(same),
+		left:     now,
 	}
 }
 
@@ -244,7 +247,7 @@ func (m *Model) chooseIdle(n *Node, s *Sandbox) int {
 // leastForgotten returns the idle core on which k is smallest; cores on which
 // the sandbox never executed come last, and among equals the lowest number.
 func (s *Sandbox) leastForgotten() int {
-	n, best, bestK := s.node, -1, int64(0)
+	n, best, bestK := s.node, -1, uint32(0)
 	if s.lastCore < 0 {
 		return n.idle.first()
 	}

@@ -170,6 +170,7 @@ func (m *Model) withdraw(f *Function) {
 }
 
 func (m *Model) nodeChanged(n *Node) {
+	m.reorder(n)
 	if m.launcher != nil {
 		m.launcher.Changed(n)
 	}

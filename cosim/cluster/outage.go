@@ -121,7 +121,7 @@ func (m *Model) foretell(n *Node, at des.Time, life int32) {
 }
 
 func (m *Model) scheduleNode(at des.Time, kind eventKind, n *Node, life int32) {
-	m.events.Schedule(at, event{kind: kind, ref: int32(n.index), tag: life})
+	m.events.Schedule(at, event{kind: kind, ref: n.index, tag: life})
 }
 
 // change handles what happens to a node. An event of a life that is over is
@@ -291,9 +291,10 @@ func (m *Model) replace(affected map[*Function]bool) {
 // numbers come and go; who is on one that goes continues on another, ahead of
 // those that have not begun, and has lost nothing but what its core remembered.
 func (m *Model) setCores(n *Node, cores int) {
-	was := n.online
+	was := int(n.online)
 	m.recorder.cores(m, int64(cores-was))
-	n.online = cores
+	n.online = int32(cores)
+	m.reorder(n)
 	for core := was; core < cores; core++ {
 		n.idle.set(core)
 	}
@@ -348,12 +349,12 @@ func (m *Model) repin(n *Node) {
 		return
 	}
 	for _, s := range n.residents {
-		if int(s.pinned) >= n.online && n.online > 0 {
+		if s.pinned >= n.online && n.online > 0 {
 			n.cores[s.pinned].pins--
 			s.pinned = n.pin()
 		}
 	}
-	for core := n.online; core < len(n.cores) && n.online > 0; core++ {
+	for core := int(n.online); core < len(n.cores) && n.online > 0; core++ {
 		for id, ok := n.waiting[core].pop(); ok; id, ok = n.waiting[core].pop() {
 			inv := m.invocations.at(id)
 			line := &n.waiting[inv.sandbox.pinned]
@@ -400,11 +401,11 @@ func (m *Model) checkCores(n *Node) {
 		if active {
 			atWork++
 		}
-		if active && i >= n.online || active == n.idle.has(i) && i < n.online {
+		if active && i >= int(n.online) || active == n.idle.has(i) && i < int(n.online) {
 			m.failure = fmt.Errorf("core %d of node %s is both idle and at work, neither, or gone and at work", i, n.config.Name)
 		}
 	}
-	if atWork+n.idle.count() != n.online {
+	if atWork+n.idle.count() != int(n.online) {
 		m.failure = fmt.Errorf("node %s has %d cores, but %d at work and %d idle", n.config.Name, n.online, atWork, n.idle.count())
 	}
 }

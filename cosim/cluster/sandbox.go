@@ -22,7 +22,7 @@ type Sandbox struct {
 	ready         bool
 	leaving       bool // its node takes no more work
 	expiryPending bool
-	begun         []int64          // by core of the node: invocations of the function, whichever sandbox's
+	begun         []uint32         // by core of the node: invocations of the function, whichever sandbox's
 	used          [slotKinds]int64 // when, in the order of Candidates
 	queue         line             // early binding
 
@@ -43,15 +43,15 @@ type Sandbox struct {
 	worth       float64 // to its Evictor, aged
 }
 
-// coreMemory is what a sandbox knows of one core since it last executed there; the
-// zero value if it never did.
+// coreMemory is what a sandbox knows of one core since it last executed there. What is
+// counted is counted modulo 2^32: no sandbox is away from a core for so many calls.
 type coreMemory struct {
-	sequence int64 // invocations begun on the core, those that overlapped taken out; at least its own
-	same     int64 // of these, of the sandbox's own function
-	end      des.Time
+	sequence uint32   // invocations begun on the core, those that overlapped taken out
+	same     uint32   // of these, of the sandbox's own function
+	left     des.Time // 0: it never executed there
 }
 
-func (m *coreMemory) known() bool { return m.sequence > 0 }
+func (m *coreMemory) known() bool { return m.left > 0 }
 
 // Function returns the function that the sandbox belongs to.
 func (s *Sandbox) Function() *Function { return s.function }
@@ -131,9 +131,9 @@ func (s *Sandbox) state(core int, now des.Time) servicetime.State {
 	}
 	return servicetime.State{
 		Cold: !s.called,
-		K:    s.node.cores[core].sequence - m.sequence,
-		Same: s.begun[core] - m.same,
-		Idle: now.Sub(m.end),
+		K:    int64(s.node.cores[core].sequence - m.sequence),
+		Same: int64(s.begun[core] - m.same),
+		Idle: now.Sub(m.left),
 	}
 }
 
@@ -169,6 +169,7 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 		s.group = m.newGroup(f)
 	}
 	s.begun = n.admit(f)
+	m.reorder(n)
 	if m.config.CoreChoice == CorePinned {
 		s.pinned = n.pin()
 	}
@@ -183,5 +184,6 @@ func (m *Model) dropSandbox(s *Sandbox) {
 	m.sandboxes[s.id] = nil
 	m.freeIDs = append(m.freeIDs, s.id)
 	n.dismiss(s)
+	m.reorder(n)
 	n.spare = append(n.spare, s)
 }

@@ -144,7 +144,7 @@ func (m *Model) reschedule(n *Node, core int) {
 	m.events.Cancel(c.timer)
 	left := max(0, c.jobs[0].finish-c.virtual) * c.weight
 	at := m.events.Now().Add(time.Duration(math.Ceil(left)))
-	c.timer = m.events.Schedule(at, event{kind: eventShareDone, ref: int32(n.index), tag: int32(core)})
+	c.timer = m.events.Schedule(at, event{kind: eventShareDone, ref: n.index, tag: int32(core)})
 	if m.config.Discipline == CFS {
 		for i := range c.jobs {
 			m.meter(c.jobs[i].sandbox)
@@ -162,7 +162,7 @@ func (m *Model) chooseShared(n *Node, s *Sandbox) int {
 		return m.chooseIdle(n, s)
 	}
 	least := 0
-	for i := range n.online {
+	for i := range int(n.online) {
 		if n.cores[i].active < n.cores[least].active {
 			least = i
 		}

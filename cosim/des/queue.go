@@ -36,7 +36,7 @@ type slot[P any] struct {
 }
 
 // few is how many events the heap takes at once.
-const few = 24
+const few = 4
 
 const (
 	maxSlots = 1 << slotBits

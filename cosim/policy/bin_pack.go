@@ -13,13 +13,7 @@ type binPack struct{}
 
 // Choose implements cluster.Placement.
 func (binPack) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
-	best := -1
-	for i, n := range nodes {
-		if n.Fits(f.MemoryMiB()) && (best < 0 || tighter(n, nodes[best])) {
-			best = i
-		}
-	}
-	return best
+	return first(f, nodes, tighter)
 }
 
 func tighter(a, b *cluster.Node) bool {

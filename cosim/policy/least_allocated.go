@@ -11,17 +11,12 @@ import (
 type leastAllocated struct{}
 
 // Choose implements cluster.Placement.
-func (leastAllocated) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
-	best := -1
-	for i, n := range nodes {
-		if n.Fits(f.MemoryMiB()) && (best < 0 || emptier(n, nodes[best])) {
-			best = i
-		}
-	}
-	return best
+func (l leastAllocated) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
+	return first(f, nodes, l.Before)
 }
 
-func emptier(a, b *cluster.Node) bool {
+// Before implements cluster.NodeOrder.
+func (leastAllocated) Before(a, b *cluster.Node) bool {
 	freeA, limitedA := a.FreeMiB()
 	freeB, limitedB := b.FreeMiB()
 	if limitedA != limitedB {

@@ -121,6 +121,18 @@ func Balancer(name string, choice SandboxChoice) (func() cluster.LoadBalancer, e
 // Placement returns the named placement.
 func Placement(name string) (cluster.Placement, error) { return lookup(placements, "placement", name) }
 
+// first returns the index of the first node, in the order before and then by index, on
+// which a sandbox of f fits; -1 where there is none.
+func first(f *cluster.Function, nodes []*cluster.Node, before func(a, b *cluster.Node) bool) int {
+	best := -1
+	for i, n := range nodes {
+		if n.Fits(f.MemoryMiB()) && (best < 0 || before(n, nodes[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
 // KeepAlive returns a maker of the named keep-alive.
 func KeepAlive(name string) (func(*rand.Rand) cluster.KeepAlive, error) {
 	k, err := lookup(keepings, "keep-alive", name)

@@ -11,17 +11,12 @@ import (
 type spread struct{}
 
 // Choose implements cluster.Placement.
-func (spread) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
-	best := -1
-	for i, n := range nodes {
-		if n.Fits(f.MemoryMiB()) && (best < 0 || sparser(n, nodes[best])) {
-			best = i
-		}
-	}
-	return best
+func (s spread) Choose(f *cluster.Function, nodes []*cluster.Node, _ *rand.Rand) int {
+	return first(f, nodes, s.Before)
 }
 
-func sparser(a, b *cluster.Node) bool {
+// Before implements cluster.NodeOrder.
+func (spread) Before(a, b *cluster.Node) bool {
 	if a.Cores() == 0 || b.Cores() == 0 {
 		return a.Cores() > 0
 	}
