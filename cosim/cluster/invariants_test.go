@@ -83,7 +83,7 @@ func drawn(t *rapid.T) func() cluster.Config {
 			f.Scaler = policy.FollowConcurrency{Min: rapid.IntRange(0, 2).Draw(t, "min"), Max: rapid.SampledFrom([]int{cluster.Unlimited, 2, 6}).Draw(t, "max")}
 		}
 		base.Functions = append(base.Functions, f)
-		interarrivals = append(interarrivals, time.Duration(rapid.IntRange(5, 500).Draw(t, "interarrival"))*time.Millisecond)
+		interarrivals = append(interarrivals, time.Duration(rapid.IntRange(20, 500).Draw(t, "interarrival"))*time.Millisecond)
 	}
 	return func() cluster.Config {
 		c := base

@@ -116,13 +116,13 @@ func TestASharedCoreServesByFinish(t *testing.T) {
 				c.remove(want[at].id, 0)
 				want = slices.Delete(want, at, at+1)
 			default:
-				require.Equal(t, want[0], c.pop())
+				require.Equal(t, want[0], c.take(0))
 				want = want[1:]
 			}
 			require.Len(t, c.jobs, len(want))
 		}
 		for _, j := range want {
-			require.Equal(t, j, c.pop())
+			require.Equal(t, j, c.take(0))
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (m *Model) attach(n *Node, core int, id int32) {
 func (m *Model) finishShare(n *Node, core int) {
 	c := &n.shares[core]
 	c.advance(m.events.Now())
-	first := c.pop()
+	first := c.take(0)
 	c.weight -= first.weight
 	// The clock is a whole number of nanoseconds, the virtual time is not: what
 	// rounding took or gave is settled here and does not add up.
@@ -112,18 +112,9 @@ func (c *share) remove(id int32, now des.Time) {
 	if len(c.parked) > 0 && c.unpark(id) {
 		return
 	}
-	kept := c.jobs[:0]
-	jobs := c.jobs
-	c.jobs = nil
-	for _, j := range jobs {
-		if j.id != id {
-			kept = append(kept, j)
-		} else {
-			c.weight -= j.weight
-		}
+	if i := slices.IndexFunc(c.jobs, func(j job) bool { return j.id == id }); i >= 0 {
+		c.weight -= c.take(i).weight
 	}
-	slices.SortFunc(kept, byFinish)
-	c.jobs = kept // sorted is a heap
 }
 
 func byFinish(a, b job) int {
@@ -198,24 +189,17 @@ func (j job) before(other job) bool {
 
 func (c *share) push(j job) {
 	c.jobs = append(c.jobs, j)
-	i := len(c.jobs) - 1
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !j.before(c.jobs[parent]) {
-			break
-		}
-		c.jobs[i] = c.jobs[parent]
-		i = parent
-	}
-	c.jobs[i] = j
+	c.rise(len(c.jobs)-1, j)
 }
 
-func (c *share) pop() job {
-	top := c.jobs[0]
-	last := len(c.jobs) - 1
+// take takes out the one at i.
+func (c *share) take(i int) job {
+	taken, last := c.jobs[i], len(c.jobs)-1
 	j := c.jobs[last]
 	c.jobs = c.jobs[:last]
-	i := 0
+	if i == last {
+		return taken
+	}
 	for {
 		child := 2*i + 1
 		if child >= last {
@@ -230,8 +214,19 @@ func (c *share) pop() job {
 		c.jobs[i] = c.jobs[child]
 		i = child
 	}
-	if last > 0 {
-		c.jobs[i] = j
+	c.rise(i, j)
+	return taken
+}
+
+// rise puts j into the hole at i, or above it.
+func (c *share) rise(i int, j job) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !j.before(c.jobs[parent]) {
+			break
+		}
+		c.jobs[i] = c.jobs[parent]
+		i = parent
 	}
-	return top
+	c.jobs[i] = j
 }
