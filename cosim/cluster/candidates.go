@@ -63,11 +63,14 @@ const nowhere = -1
 // random cost O(1); choosing by creation scans one bit per sandbox. It names sandboxes
 // by their places in the roster, so that an invocation touches one sandbox only.
 type Candidates struct {
-	slot     int
-	roster   *roster
-	members  []int32 // in no order
+	slot   int
+	roster *roster
+	places bitset
+
+	// What follows is kept up once somebody has asked for a member by its number.
+	listed   bool
+	members  []int32 // places, in no order
 	position []int32 // of those in members, by place
-	places   bitset
 
 	// The order of use is a list once somebody has asked for it; until then each
 	// sandbox bears a stamp, and its neighbours' cache lines are left alone.
@@ -80,23 +83,28 @@ type Candidates struct {
 func (c *Candidates) Function() *Function { return c.roster.function }
 
 // Len returns the number of candidates.
-func (c *Candidates) Len() int { return len(c.members) }
+func (c *Candidates) Len() int { return c.places.count() }
 
 // At returns the i-th candidate in no particular but reproducible order,
 // 0 <= i < Len.
-func (c *Candidates) At(i int) *Sandbox { return c.roster.places[c.members[i]] }
+func (c *Candidates) At(i int) *Sandbox {
+	if !c.listed {
+		c.list()
+	}
+	return c.roster.places[c.members[i]]
+}
 
 // Has reports whether the sandbox is a candidate.
 func (c *Candidates) Has(s *Sandbox) bool {
-	return s != nil && s.place != nowhere && int(s.place) < len(c.position) && c.places.has(int(s.place))
+	return s != nil && s.place != nowhere && int(s.place)/64 < len(c.places.words) && c.places.has(int(s.place))
 }
 
 // Random returns a candidate, each with equal probability.
 func (c *Candidates) Random(random *rand.Rand) *Sandbox {
-	if len(c.members) == 1 {
+	if c.Len() == 1 {
 		return c.At(0)
 	}
-	return c.At(random.IntN(len(c.members)))
+	return c.At(random.IntN(c.Len()))
 }
 
 // LastServed returns the sandbox, candidate or not, that was given the
@@ -167,10 +175,10 @@ func (c *Candidates) ByAge(newestFirst bool) iter.Seq[*Sandbox] {
 // where it has not been used at all.
 func (c *Candidates) add(s *Sandbox, used bool) {
 	c.places.grow(len(c.roster.places))
-	if missing := len(c.roster.places) - len(c.position); missing > 0 {
-		c.position = append(c.position, make([]int32, missing)...)
+	c.places.set(int(s.place))
+	if c.listed {
+		c.enlist(s.place)
 	}
-	c.enlist(s.place)
 	if used {
 		c.link(s)
 	} else {
@@ -178,10 +186,20 @@ func (c *Candidates) add(s *Sandbox, used bool) {
 	}
 }
 
+// list enters all that are in into the list of members.
+func (c *Candidates) list() {
+	c.listed = true
+	for place := c.places.first(); place >= 0; place = c.places.after(place) {
+		c.enlist(int32(place))
+	}
+}
+
 func (c *Candidates) enlist(place int32) {
+	if missing := len(c.roster.places) - len(c.position); missing > 0 {
+		c.position = append(c.position, make([]int32, missing)...)
+	}
 	c.position[place] = int32(len(c.members))
 	c.members = append(c.members, place)
-	c.places.set(int(place))
 }
 
 // remove takes s out, if it is in.
@@ -189,12 +207,14 @@ func (c *Candidates) remove(s *Sandbox) {
 	if !c.Has(s) {
 		return
 	}
-	last := len(c.members) - 1
-	hole := c.position[s.place]
-	c.members[hole] = c.members[last]
-	c.position[c.members[last]] = hole
-	c.members = c.members[:last]
 	c.places.clear(int(s.place))
+	if c.listed {
+		last := len(c.members) - 1
+		hole := c.position[s.place]
+		c.members[hole] = c.members[last]
+		c.position[c.members[last]] = hole
+		c.members = c.members[:last]
+	}
 	c.unlink(s)
 }
 
@@ -206,10 +226,13 @@ func (c *Candidates) touch(s *Sandbox) {
 	}
 }
 
-// relocate gives the members new places, by their old ones.
+// relocate gives the members new places, by their old ones. No place moves up.
 func (c *Candidates) relocate(moved []int32) {
+	for old := c.places.first(); old >= 0; old = c.places.after(old) {
+		c.places.clear(old)
+		c.places.set(int(moved[old]))
+	}
 	members := c.members
-	c.places.empty()
 	c.members = c.members[:0]
 	for _, old := range members {
 		c.enlist(moved[old])
@@ -222,10 +245,7 @@ func (c *Candidates) order() {
 		return
 	}
 	c.linked = true
-	all := make([]*Sandbox, c.Len())
-	for i := range all {
-		all[i] = c.At(i)
-	}
+	all := slices.AppendSeq(make([]*Sandbox, 0, c.Len()), c.ByAge(false))
 	slices.SortFunc(all, func(a, b *Sandbox) int { return cmp.Compare(a.used[c.slot], b.used[c.slot]) })
 	for _, s := range all {
 		c.link(s)

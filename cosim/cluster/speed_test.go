@@ -47,17 +47,21 @@ func BenchmarkIdleTimeout(b *testing.B) {
 	for _, n := range []float64{1e6, 1e7} {
 		n *= *scale
 		b.Run(fmt.Sprintf("invocations=%.0e", n), func(b *testing.B) {
-			measure(b, func() cluster.Config {
-				c := queue(b, 1, 16, 1, servicetime.Exponential{Expectation: time.Second}, 10*time.Millisecond)
-				c.Nodes = nodes(100, 16)
-				c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
-				c.Functions[0].NewKeepAlive = keep(600 * time.Second)
-				c.NoNodes, c.NoClasses, c.WarmUp = true, true, 0
-				c.Horizon = des.Time(n * 1e7)
-				return c
-			})
+			measure(b, func() cluster.Config { return idleTimeout(b, 100, 16, 100, n) })
 		})
 	}
+}
+
+// idleTimeout is one function at so many calls a second, n in all, with exponential
+// service of mean 1 s, whose sandboxes stay for 600 s.
+func idleTimeout(b *testing.B, of, cores int, rate, n float64) cluster.Config {
+	c := queue(b, 1, cores, 1, servicetime.Exponential{Expectation: time.Second}, time.Duration(1e9/rate))
+	c.Nodes = nodes(of, cores)
+	c.Functions[0].Scaler = policy.FollowConcurrency{Max: cluster.Unlimited}
+	c.Functions[0].NewKeepAlive = keep(600 * time.Second)
+	c.NoNodes, c.NoClasses, c.WarmUp = true, true, 0
+	c.Horizon = des.Time(n / rate * 1e9)
+	return c
 }
 
 func nodes(n, cores int) (list []cluster.NodeConfig) {
@@ -67,14 +71,28 @@ func nodes(n, cores int) (list []cluster.NodeConfig) {
 	return list
 }
 
-// BenchmarkNodes is the quickstart's model under a load in proportion to its
-// nodes, with 1000 invocations for each busy core at scale 1. What an invocation costs
-// is reported beside what it costs on 10 nodes.
+// BenchmarkNodes is that function under a load in proportion to the nodes: half of
+// their 4 cores each are busy, with 1000 invocations for each of these at scale 1. What
+// an invocation costs is reported beside what it costs on 10 nodes.
 func BenchmarkNodes(b *testing.B) {
+	proportional(b, func(n int) cluster.Config {
+		busy := float64(2 * n)
+		return idleTimeout(b, n, 4, busy, *scale*max(1e6, 1000*busy))
+	})
+}
+
+// BenchmarkQuickstart is BenchmarkNodes for the quickstart's model, with its six
+// functions, two sandboxes of each on every node, service times by condition from
+// samples, and histograms by node and condition.
+func BenchmarkQuickstart(b *testing.B) {
+	proportional(b, func(n int) cluster.Config { return quickstart(b, n, *scale*max(1e6, 2000*float64(n))) })
+}
+
+func proportional(b *testing.B, config func(nodes int) cluster.Config) {
 	base := time.Duration(0)
 	for _, n := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprint("nodes=", n), func(b *testing.B) {
-			cost := measure(b, func() cluster.Config { return quickstart(b, n, *scale*max(1e6, 2000*float64(n))) })
+			cost := measure(b, func() cluster.Config { return config(n) })
 			if n == 10 {
 				base = cost
 			}
