@@ -3,6 +3,7 @@ package functions
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -49,11 +50,20 @@ const maxMessage = 64 << 20
 // Dial prepares a connection to host:port, without TLS and never through a proxy. It
 // starts to connect and does not wait: WaitReady does. Where ctx has ended, the error
 // is its cause.
-func Dial(ctx context.Context, addr string) (*Client, error) {
+func Dial(ctx context.Context, addr string) (*Client, error) { return dial(ctx, addr) }
+
+// DialThrough is Dial with connections that connect makes: the first one, and another
+// whenever one could not be made or was lost. It may be called from any goroutine until
+// the client is closed.
+func DialThrough(ctx context.Context, addr string, connect func(context.Context) (net.Conn, error)) (*Client, error) {
+	return dial(ctx, addr, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return connect(ctx) }))
+}
+
+func dial(ctx context.Context, addr string, more ...grpc.DialOption) (*Client, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr,
+	conn, err := grpc.NewClient("passthrough:///"+addr, append(more,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
@@ -67,7 +77,7 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 		grpc.WithDefaultCallOptions(
 			grpc.ForceCodec(RawCodec{}),
 			grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage),
-		))
+		))...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}

@@ -45,7 +45,11 @@ func (s *sandbox) Start(context.Context) error {
 	go func() { defer close(s.served); _ = s.server.Serve(s.listener) }()
 	return nil
 }
-func (s *sandbox) Addr() string           { return s.listener.Addr().String() }
+func (s *sandbox) Addr() string { return s.listener.Addr().String() }
+func (s *sandbox) Connect(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", s.Addr())
+}
 func (s *sandbox) Ended() <-chan struct{} { return nil }
 func (s *sandbox) LastWords() string      { return "" }
 func (s *sandbox) Remove(context.Context) error {

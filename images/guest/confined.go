@@ -16,9 +16,9 @@ import (
 var separate = []string{"pid", "mnt", "ipc", "uts"}
 
 // confined returns in what the process pid is freer than a container may be:
-// cores, capabilities, namespaces, a root that it can write. proc is where the
-// kernel tells of processes.
-func confined(proc string, pid, core int) error {
+// cores, capabilities, namespaces, a network that is not the one of that name, a
+// root that it can write. proc is where the kernel tells of processes.
+func confined(proc string, pid, core int, network string) error {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
 	text, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
@@ -49,6 +49,11 @@ func confined(proc string, pid, core int) error {
 		} else if its == own {
 			loose = append(loose, fmt.Errorf("it shares the %s namespace", ns))
 		}
+	}
+	if its, err := os.Readlink(filepath.Join(dir, "ns", "net")); err != nil {
+		loose = append(loose, err)
+	} else if its != network {
+		loose = append(loose, fmt.Errorf("its network is %s, not %s", its, network))
 	}
 	mounts, err := os.ReadFile(filepath.Join(dir, "mountinfo"))
 	return errors.Join(append(loose, err, readonlyRoot(string(mounts)))...)

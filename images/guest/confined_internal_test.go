@@ -24,6 +24,7 @@ func TestConfined(t *testing.T) {
 		"status says nothing": {"", mounts, "uts:[7]", "lacks 6 of the lines"},
 		"a shared namespace":  {none + "Cpus_allowed_list:\t1\n", mounts, "uts:[1]", "shares the uts namespace"},
 		"a root to write":     {none + "Cpus_allowed_list:\t1\n", "20 1 0:9 / / rw - overlay o ro\n", "uts:[7]", "not read-only"},
+		"another network":     {none + "Cpus_allowed_list:\t1\n", mounts, "uts:[7]", "its network is net:[7], not net:[9]"},
 		"a mount on top":      {none + "Cpus_allowed_list:\t1\n", mounts + "22 20 0:11 / / rw - tmpfs t rw\n", "uts:[7]", "not read-only"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +32,7 @@ func TestConfined(t *testing.T) {
 			proc := t.TempDir()
 			for _, p := range []struct{ pid, id string }{{"5", "[7]"}, {"self", "[1]"}} {
 				require.NoError(t, os.MkdirAll(filepath.Join(proc, p.pid, "ns"), 0o755))
-				for _, ns := range separate {
+				for _, ns := range append([]string{"net"}, separate...) {
 					target := ns + ":" + p.id
 					if ns == "uts" && p.pid == "5" {
 						target = c.uts
@@ -43,7 +44,11 @@ func TestConfined(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(proc, "5", "status"), []byte(c.status), 0o644))
 			require.NoError(t, os.WriteFile(filepath.Join(proc, "5", "mountinfo"), []byte(c.mounts), 0o644))
-			err := confined(proc, 5, 1)
+			network := "net:[7]"
+			if name == "another network" {
+				network = "net:[9]"
+			}
+			err := confined(proc, 5, 1, network)
 			if c.want == "" {
 				require.NoError(t, err)
 				return
@@ -51,5 +56,5 @@ func TestConfined(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	require.Error(t, confined("/proc", os.Getpid(), 1), "this test shares everything with itself")
+	require.Error(t, confined("/proc", os.Getpid(), 1, ""), "this test shares everything with itself")
 }

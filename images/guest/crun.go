@@ -45,12 +45,15 @@ func crun(ctx context.Context, output *os.File, args ...string) error {
 
 // launcher makes containers of what lies in the image.
 type launcher struct {
-	index map[string][]string // of layers
-	port  int
+	index    map[string][]string // of layers
+	port     int
+	folder   string              // of the image's functions
+	guest    *network            // the guest's own
+	networks map[string]*network // of functions that are not the product's, by name
 }
 
 func newLauncher() (*launcher, error) {
-	l := &launcher{port: firstPort}
+	l := &launcher{port: firstPort, folder: oci.FunctionsDir, networks: map[string]*network{}}
 	text, err := os.ReadFile(filepath.Join(oci.LayersDir, oci.Index))
 	if err != nil {
 		return nil, fmt.Errorf("read the index of layers: %w", err)
@@ -58,7 +61,28 @@ func newLauncher() (*launcher, error) {
 	if err := json.Unmarshal(text, &l.index); err != nil {
 		return nil, fmt.Errorf("read the index of layers: %w", err)
 	}
-	return l, nil
+	l.guest, err = guestNetwork()
+	return l, err
+}
+
+// network returns the network of the sandboxes that are made for a function.
+func (l *launcher) network(function string) (*network, error) {
+	if n := l.networks[function]; n != nil {
+		return n, nil
+	}
+	_, err := os.Stat(filepath.Join(l.folder, function, oci.Definition))
+	if errors.Is(err, os.ErrNotExist) {
+		return l.guest, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.guest.another()
+	if err != nil {
+		return nil, fmt.Errorf("make a network for %s: %w", function, err)
+	}
+	l.networks[function] = n
+	return n, nil
 }
 
 // describe returns how to start what s names and where its own root is.
@@ -110,6 +134,10 @@ func (l *launcher) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, e
 	if err != nil {
 		return nil, fmt.Errorf("root of %s: %w", s.ID, err)
 	}
+	network, err := l.network(s.For)
+	if err != nil {
+		return nil, err
+	}
 	port := f.Port
 	if f.ChoosesPort() {
 		l.port++
@@ -119,9 +147,13 @@ func (l *launcher) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, e
 	if s.Core == driver.ClientCore {
 		group = dependenciesGroup
 	}
-	c := &container{id: s.ID, dir: filepath.Join(containersDir, s.ID), port: port, core: s.Core, ended: make(chan struct{}), drained: make(chan struct{})}
+	c := &container{
+		id: s.ID, dir: filepath.Join(containersDir, s.ID), network: network, port: port, core: s.Core,
+		ended: make(chan struct{}), drained: make(chan struct{}),
+	}
 	if err := c.create(ctx, lower, oci.Container{
-		ID: s.ID, Function: f, Env: s.Env, Port: port, Core: s.Core, Rootfs: filepath.Join(c.dir, "root"), Cgroup: "/" + group + "/" + s.ID,
+		ID: s.ID, Function: f, Env: s.Env, Network: network.path(), Port: port, Core: s.Core,
+		Rootfs: filepath.Join(c.dir, "root"), Cgroup: "/" + group + "/" + s.ID,
 	}); err != nil {
 		err = fmt.Errorf("create %s: %w: %s", s.ID, err, c.LastWords())
 		removal, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -134,6 +166,7 @@ func (l *launcher) Create(ctx context.Context, s driver.Spec) (driver.Sandbox, e
 // container is a container of crun's.
 type container struct {
 	id, dir string
+	network *network
 	port    int
 	core    int
 	pid     int
@@ -222,8 +255,13 @@ func (c *container) Start(ctx context.Context) error { return crun(ctx, nil, "st
 // Addr is where the container listens.
 func (c *container) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)) }
 
+// Connect makes a connection to where the container listens.
+func (c *container) Connect(ctx context.Context) (net.Conn, error) {
+	return c.network.connect(ctx, c.Addr())
+}
+
 // Confined returns in what the container is freer than it may be.
-func (c *container) Confined() error { return confined("/proc", c.pid, c.core) }
+func (c *container) Confined() error { return confined("/proc", c.pid, c.core, c.network.name) }
 
 // Ended is closed when the container's program has ended.
 func (c *container) Ended() <-chan struct{} { return c.ended }

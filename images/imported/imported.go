@@ -38,7 +38,7 @@ import (
 // Names of files in a function's directory.
 const (
 	originFile      = "origin.json"
-	catalogFile     = "function.yaml"
+	catalogFile     = oci.Definition
 	dependenciesDir = oci.Dependencies
 )
 
@@ -165,6 +165,7 @@ func (w *work) build(f Function) (Origin, error) {
 	if err != nil {
 		return Origin{}, err
 	}
+	listens := map[int]string{start.Port: f.Name}
 	a := functions.Adoption{Name: f.Name, Port: start.Port, MemoryMiB: start.MemoryMiB, Command: start.Args}
 	if f.Dependencies != nil {
 		a.Dependencies = []functions.Dependency{}
@@ -174,6 +175,10 @@ func (w *work) build(f Function) (Origin, error) {
 		if err != nil {
 			return Origin{}, fmt.Errorf("%s: %w", d.Name, err)
 		}
+		if other := listens[needs.Port]; other != "" {
+			return Origin{}, fmt.Errorf("%s and %s both listen at port %d, and share a network in a guest: have one listen elsewhere, by its command or environment", other, d.Name, needs.Port)
+		}
+		listens[needs.Port] = d.Name
 		if origin.Dependencies == nil {
 			origin.Dependencies = map[string]Origin{}
 		}

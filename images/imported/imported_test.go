@@ -247,6 +247,9 @@ func TestAFailedImportLeavesNoTrace(t *testing.T) {
 		"a dependency that is not there": {at.Save(t, service("amd64")), func(f *imported.Function) {
 			f.Dependencies = []imported.Dependency{{Name: "db", Source: imported.Source{Archive: f.Source.Archive, Image: "mongo"}}}
 		}, "holds no image mongo"},
+		"a dependency at the function's own port": {at.Save(t, service("amd64")), func(f *imported.Function) {
+			f.Dependencies = []imported.Dependency{{Name: "db", Source: f.Source}}
+		}, "fib and db both listen at port 50051, and share a network in a guest: have one listen elsewhere"},
 	} {
 		dir := filepath.Join(t.TempDir(), "staged")
 		f := fibonacci(t, open(t, c.file))

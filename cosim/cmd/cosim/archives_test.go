@@ -91,8 +91,10 @@ const composed = `services:
     depends_on: [database]
   database:
     image: mongo:4.2
+    expose: [27017]
   relay:
     image: example/relay
+    expose: [7000]
     depends_on: [fib]
 `
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"strings"
 	"time"
 
 	"microcosm/functions"
@@ -74,20 +74,22 @@ func (st *step) drop(ctx context.Context, name string) error {
 // launch makes a sandbox of f on the function's core: stage:create, then
 // stage:init until it accepts calls.
 func (st *step) launch(ctx context.Context, f *functions.Function) (*box, error) {
-	env, err := st.dependencies(ctx, f)
+	env, err := st.dependencies(ctx, f, f.Name)
 	if err != nil {
 		return nil, err
 	}
-	return st.sandbox(ctx, Spec{Function: f, Env: env, Core: FunctionCore}, f.Name)
+	return st.sandbox(ctx, Spec{Function: f, For: f.Name, Env: env, Core: FunctionCore}, f.Name)
 }
 
 // dependencies returns the addresses of what f needs, started where it is not
-// running yet.
-func (st *step) dependencies(ctx context.Context, f *functions.Function) ([]string, error) {
+// running yet. The box of f has the name owner, which begins with the function
+// that is called.
+func (st *step) dependencies(ctx context.Context, f *functions.Function, owner string) ([]string, error) {
+	called, _, _ := strings.Cut(owner, "/")
 	var env []string
 	for i := range f.Dependencies {
 		dep := &f.Dependencies[i]
-		name := f.Name + "/" + dep.Name
+		name := owner + "/" + dep.Name
 		b := st.boxes[name]
 		if b != nil {
 			select {
@@ -97,17 +99,17 @@ func (st *step) dependencies(ctx context.Context, f *functions.Function) ([]stri
 			default:
 			}
 		} else {
-			spec := Spec{Database: dep, Owner: f.Name, Core: ClientCore}
+			spec := Spec{Database: dep, Owner: f.Name, For: called, Core: ClientCore}
 			if dep.Function != "" {
 				g, err := st.Catalog(dep.Function)
 				if err != nil {
 					return nil, err
 				}
-				more, err := st.dependencies(ctx, g)
+				more, err := st.dependencies(ctx, g, name)
 				if err != nil {
 					return nil, err
 				}
-				spec = Spec{Function: g, Env: more, Core: ClientCore}
+				spec = Spec{Function: g, For: called, Env: more, Core: ClientCore}
 			}
 			var err error
 			if b, err = st.sandbox(ctx, spec, name); err != nil {
@@ -186,16 +188,16 @@ func (b *box) ready(ctx context.Context, function bool) error {
 		case <-ctx.Done():
 		}
 	}()
-	wait := listens
+	wait := b.listens
 	if function {
-		client, err := functions.Dial(ctx, b.sandbox.Addr())
+		client, err := functions.DialThrough(ctx, b.sandbox.Addr(), b.sandbox.Connect)
 		if err != nil {
 			return b.blame(err)
 		}
 		b.client = client
-		wait = func(ctx context.Context, _ string) error { return client.WaitReady(ctx) }
+		wait = client.WaitReady
 	}
-	if err := wait(ctx, b.sandbox.Addr()); err != nil {
+	if err := wait(ctx); err != nil {
 		return b.blame(err)
 	}
 	return nil
@@ -204,17 +206,16 @@ func (b *box) ready(ctx context.Context, function bool) error {
 // retry is how often a database is asked whether it listens.
 const retry = 5 * time.Millisecond
 
-// listens waits until something accepts connections at addr.
-func listens(ctx context.Context, addr string) error {
-	var dialer net.Dialer
+// listens waits until the sandbox accepts connections.
+func (b *box) listens(ctx context.Context) error {
 	for {
-		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		conn, err := b.sandbox.Connect(ctx)
 		if err == nil {
 			return conn.Close()
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("connect to %s: %w", addr, context.Cause(ctx))
+			return fmt.Errorf("connect to %s: %w", b.sandbox.Addr(), context.Cause(ctx))
 		case <-time.After(retry):
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"microcosm/functions"
@@ -23,6 +24,7 @@ type Spec struct {
 	Function *functions.Function
 	Database *functions.Dependency
 	Owner    string   // the function that needs the database
+	For      string   // the function that is called: it and all that it needs reach each other
 	Env      []string // where its dependencies are
 	Core     int
 }
@@ -36,7 +38,9 @@ type Launcher interface {
 // Sandbox is a function or a database of its own.
 type Sandbox interface {
 	Start(ctx context.Context) error
-	Addr() string           // host:port
+	Addr() string // host:port, for those that were made for the same function
+	// Connect makes a connection to Addr. It is safe for concurrent use.
+	Connect(ctx context.Context) (net.Conn, error)
 	Ended() <-chan struct{} // closed when its process has ended
 	LastWords() string      // the end of what it printed, and how it ended
 	Remove(ctx context.Context) error

@@ -268,6 +268,8 @@ func TestSpecsSayWhichCore(t *testing.T) {
 	require.Equal(t, "chained-consumer", l.made[0].Function.Name)
 	require.Equal(t, 0, l.made[0].Core, "a dependency stays off the measured core")
 	require.Equal(t, 1, l.made[1].Core)
+	require.Equal(t, "chained-producer", l.made[0].For, "who is called")
+	require.Equal(t, "chained-producer", l.made[1].For)
 	require.Len(t, l.made[1].Env, 1)
 	require.True(t, strings.HasPrefix(l.made[1].Env[0], "CONSUMER_ADDR=127.0.0.1:"))
 }

@@ -266,9 +266,10 @@ func (b *sandbox) Confined() error {
 	return nil
 }
 
-func (b *sandbox) Addr() string           { return b.listener.Addr().String() }
-func (b *sandbox) Ended() <-chan struct{} { return b.ended }
-func (b *sandbox) LastWords() string      { return "segmentation fault in f()" }
+func (b *sandbox) Addr() string                                  { return b.listener.Addr().String() }
+func (b *sandbox) Connect(ctx context.Context) (net.Conn, error) { return connect(ctx, b.Addr()) }
+func (b *sandbox) Ended() <-chan struct{}                        { return b.ended }
+func (b *sandbox) LastWords() string                             { return "segmentation fault in f()" }
 func (b *sandbox) Remove(context.Context) error {
 	b.owner.live--
 	b.server.Stop()
@@ -277,6 +278,11 @@ func (b *sandbox) Remove(context.Context) error {
 		return errors.New("device or resource busy")
 	}
 	return nil
+}
+
+func connect(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
 }
 
 // host starts installed functions as processes of this machine.
@@ -318,9 +324,10 @@ func (c *child) Start(context.Context) (err error) {
 	c.process, err = process.Start(process.Spec{Args: c.argv, Env: c.env})
 	return err
 }
-func (c *child) Addr() string           { return c.addr }
-func (c *child) Ended() <-chan struct{} { return c.process.Done() }
-func (c *child) LastWords() string      { return "pid " + strconv.Itoa(c.process.PID()) }
+func (c *child) Addr() string                                  { return c.addr }
+func (c *child) Connect(ctx context.Context) (net.Conn, error) { return connect(ctx, c.addr) }
+func (c *child) Ended() <-chan struct{}                        { return c.process.Done() }
+func (c *child) LastWords() string                             { return "pid " + strconv.Itoa(c.process.PID()) }
 func (c *child) Remove(context.Context) error {
 	c.process.Stop(time.Second)
 	return nil

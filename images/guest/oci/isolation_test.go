@@ -56,6 +56,19 @@ func TestTheWholeConfiguration(t *testing.T) {
 }`, string(text))
 }
 
+// TestANetworkThatIsSharedStandsInTheConfiguration: beside what every container has.
+func TestANetworkThatIsSharedStandsInTheConfiguration(t *testing.T) {
+	t.Parallel()
+	c := oci.Container{ID: "x", Function: oci.Function{Args: []string{"/f"}, Port: 1}, Port: 1, Rootfs: "/r", Cgroup: "/g/x"}
+	apart, err := oci.Config(c)
+	require.NoError(t, err)
+	c.Network = "/proc/1/fd/7"
+	shared, err := oci.Config(c)
+	require.NoError(t, err)
+	const last = `{"type":"uts"}`
+	require.Equal(t, strings.Replace(string(apart), last, last+`,{"type":"network","path":"/proc/1/fd/7"}`, 1), string(shared))
+}
+
 func drawFunction(t *rapid.T) oci.Function {
 	word := rapid.StringMatching(`[a-zA-Z0-9/_. "\\{}=:-]{1,12}`)
 	f := oci.Function{

@@ -2,9 +2,9 @@
 // which layers make its root, what crun's config.json holds.
 //
 // It starts nothing. A container has its own pid, mount, ipc and uts namespaces,
-// is confined to one core, has no capability and a read-only root. It shares
-// the guest's network, which is the loopback device only: a bridge would add its
-// own work to every call that is measured.
+// is confined to one core, has no capability and a read-only root. Its network is
+// the loopback device only, the guest's or one that some containers share: a
+// bridge would add its own work to every call that is measured.
 package oci
 
 import (
@@ -27,6 +27,7 @@ const (
 	LayersDir    = "/layers"
 	Index        = "index.json" // in LayersDir: per layer those below it, the nearest first
 	Description  = "function.json"
+	Definition   = "function.yaml" // beside it, of a function that is not the product's
 	Root         = "root"
 	// Dependencies is in a function's directory: NAME.json, another Description,
 	// for each dependency that comes in an image of its own.
@@ -193,6 +194,7 @@ type Container struct {
 	Env      []string // added to the function's: where its dependencies are
 	Port     int      // in place of {port}
 	Core     int      // the only one that it may use
+	Network  string   // file of its network namespace; empty: the guest's
 	Rootfs   string   // where its root is mounted
 	Cgroup   string   // path from the control groups' root
 }
@@ -224,7 +226,7 @@ func Config(c Container) ([]byte, error) {
 		Root:   root{c.Rootfs, true},
 		Mounts: mounts(c.Function),
 		Linux: linux{
-			Namespaces:  []namespace{{"pid"}, {"mount"}, {"ipc"}, {"uts"}},
+			Namespaces:  []namespace{{Type: "pid"}, {Type: "mount"}, {Type: "ipc"}, {Type: "uts"}},
 			CgroupsPath: c.Cgroup,
 			Resources:   resources{CPU: cpu{strconv.Itoa(c.Core), "0"}},
 			MaskedPaths: []string{"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"},
@@ -232,6 +234,9 @@ func Config(c Container) ([]byte, error) {
 				"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 			},
 		},
+	}
+	if c.Network != "" {
+		s.Linux.Namespaces = append(s.Linux.Namespaces, namespace{"network", c.Network})
 	}
 	if c.Function.MemoryMiB > 0 {
 		s.Linux.Resources.Memory = &memory{int64(c.Function.MemoryMiB) << 20}

@@ -71,6 +71,7 @@ type linux struct {
 
 type namespace struct {
 	Type string `json:"type"`
+	Path string `json:"path,omitempty"` // empty: a new one
 }
 
 type resources struct {
