@@ -274,12 +274,9 @@ func Clean(i isa.ISA, out string) error {
 }
 
 // LayerDirs returns the directories of the layers that a function stands on in a guest,
-// the lowest first. A function that needs packages of npm has one more layer, which is
-// made with the image: ErrUnsupported.
+// the lowest first. That of npm's packages is not among them: an installed function has
+// them in its own directory.
 func LayerDirs(ctx context.Context, o Options, f *functions.Function) ([]string, error) {
-	if len(f.Packages.NPM) > 0 {
-		return nil, fmt.Errorf("%s needs packages of npm, whose layer is made with the guest's image only: %w", f.Name, errors.ErrUnsupported)
-	}
 	layers, err := BuildLayers(ctx, o)
 	if err != nil {
 		return nil, err
@@ -290,6 +287,9 @@ func LayerDirs(ctx context.Context, o Options, f *functions.Function) ([]string,
 	}
 	var dirs []string
 	for _, name := range described.Layers {
+		if name == staging.ModulesLayer {
+			continue
+		}
 		at := slices.IndexFunc(layers, named(name))
 		if at < 0 {
 			return nil, fmt.Errorf("there is no layer %s", name)

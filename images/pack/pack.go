@@ -30,8 +30,12 @@ import (
 	"microcosm/images/isa"
 )
 
-// filesDir is where a function's files lie in its image.
-const filesDir = "function"
+// filesDir is where a function's files lie in its image, modulesDir where npm's packages
+// do among them.
+const (
+	filesDir   = "function"
+	modulesDir = "node_modules"
+)
 
 // epoch is the one date of everything in an image, that of the guest's disk.
 var epoch = time.Unix(1704067200, 0).UTC()
@@ -52,20 +56,25 @@ func (i Image) make() (v1.Image, error) {
 	if err := i.fits(); err != nil {
 		return nil, err
 	}
-	var layers []v1.Layer
+	var trees []plain
 	for _, dir := range i.Base {
-		l, err := layer(dir, ".")
-		if err != nil {
+		trees = append(trees, plain{dir: dir, at: "."})
+	}
+	own := plain{dir: i.Dir, at: filesDir}
+	if len(i.Function.Packages.NPM) > 0 { // a layer of their own, the same for every function
+		trees = append(trees, plain{dir: filepath.Join(i.Dir, modulesDir), at: path.Join(filesDir, modulesDir)})
+		own.without = modulesDir
+	}
+	trees = append(trees, own)
+	var layers []v1.Layer
+	for _, l := range trees {
+		if err := l.read(); err != nil {
 			return nil, err
 		}
-		layers = append(layers, l)
+		layers = append(layers, &l)
 	}
-	own, err := layer(i.Dir, filesDir)
-	if err != nil {
-		return nil, err
-	}
-	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err = mutate.ConfigFile(image, &v1.ConfigFile{
+	bare := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image, err := mutate.ConfigFile(bare, &v1.ConfigFile{
 		Architecture: i.ISA.GoArch(), OS: "linux", Created: v1.Time{Time: epoch},
 		Config: v1.Config{
 			Entrypoint:   i.Function.Entrypoint("/" + filesDir),
@@ -77,11 +86,15 @@ func (i Image) make() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mutate.AppendLayers(image, append(layers, own)...)
+	return mutate.AppendLayers(image, layers...)
 }
 
-// fits returns an error if a program of the function is for another ISA.
+// fits returns an error if a program of the function is for another ISA, or npm's
+// packages are missing.
 func (i Image) fits() error {
+	if _, err := os.Stat(filepath.Join(i.Dir, modulesDir)); len(i.Function.Packages.NPM) > 0 && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s has no %s: make -C functions install-nodejs DESTDIR=DIR installs npm's packages", i.Dir, modulesDir)
+	}
 	return filepath.WalkDir(i.Dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -103,21 +116,23 @@ func (i Image) fits() error {
 	})
 }
 
-// plain is a layer that is not compressed: the files of dir below at.
+// plain is a layer that is not compressed: the files of dir below at, without the
+// directory of that name in dir.
 type plain struct {
-	dir, at string
-	digest  v1.Hash
-	size    int64
+	dir, at, without string
+	digest           v1.Hash
+	size             int64
 }
 
-// layer returns the layer of a directory, once it has been read.
-func layer(dir, at string) (v1.Layer, error) {
+// read finds out the layer's digest and size.
+func (l *plain) read() error {
 	sum := sha256.New()
 	counter := &counter{w: sum}
-	if err := writeTree(counter, dir, at); err != nil {
-		return nil, fmt.Errorf("layer of %s: %w", dir, err)
+	if err := l.write(counter); err != nil {
+		return fmt.Errorf("layer of %s: %w", l.dir, err)
 	}
-	return &plain{dir, at, v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}, counter.n}, nil
+	l.digest, l.size = v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}, counter.n
+	return nil
 }
 
 type counter struct {
@@ -149,26 +164,29 @@ func (l *plain) Compressed() (io.ReadCloser, error) { return l.Uncompressed() }
 // Uncompressed implements v1.Layer.
 func (l *plain) Uncompressed() (io.ReadCloser, error) {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeTree(w, l.dir, l.at)) }()
+	go func() { w.CloseWithError(l.write(w)) }()
 	return r, nil
 }
 
-// writeTree writes a directory as a tar, in lexical order.
-func writeTree(w io.Writer, dir, at string) error {
+// write writes the layer as a tar, in lexical order.
+func (l *plain) write(w io.Writer) error {
 	t := tar.NewWriter(w)
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(l.dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, file)
+		rel, err := filepath.Rel(l.dir, file)
 		if err != nil {
 			return err
+		}
+		if entry.IsDir() && rel == l.without {
+			return fs.SkipDir
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		return writeEntry(t, file, path.Join(at, filepath.ToSlash(rel)), info)
+		return writeEntry(t, file, path.Join(l.at, filepath.ToSlash(rel)), info)
 	})
 	return errors.Join(err, t.Close())
 }

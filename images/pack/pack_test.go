@@ -23,6 +23,7 @@ import (
 	"microcosm/images/isa"
 	"microcosm/images/pack"
 	"microcosm/images/tree"
+	"microcosm/images/unpack"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -263,4 +264,55 @@ func TestWhatCannotBePacked(t *testing.T) {
 	f, dir := installed(t, "amd64")
 	_, err := pack.Write(filepath.Join(t.TempDir(), "none", "f.tar"), pack.Image{Function: f, ISA: isa.X86, Dir: dir})
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestPackagesOfNPMAreALayerOfTheirOwn: the same for every function that has them, and
+// together the layers hold what is installed.
+func TestPackagesOfNPMAreALayerOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	catalog, err := functions.Load()
+	require.NoError(t, err)
+	var all [][][]byte
+	for _, name := range []string{"auth-nodejs", "paymentservice"} {
+		f, err := catalog.Lookup(name)
+		require.NoError(t, err)
+		dir := filepath.Join(t.TempDir(), name)
+		file := filepath.Join(t.TempDir(), "f.tar")
+		require.NoError(t, os.Mkdir(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "server.js"), []byte(name), 0o644))
+		_, err = pack.Write(file, pack.Image{Function: f, ISA: isa.X86, Dir: dir, Base: []string{base(t)}})
+		require.ErrorContains(t, err, dir+" has no node_modules: make -C functions install-nodejs")
+		require.NoFileExists(t, file)
+
+		module := filepath.Join(dir, "node_modules", "long")
+		require.NoError(t, os.MkdirAll(filepath.Join(module, "node_modules"), 0o755)) // npm nests them
+		require.NoError(t, os.WriteFile(filepath.Join(module, "index.js"), []byte("1"), 0o644))
+		_, err = pack.Write(file, pack.Image{Function: f, ISA: isa.X86, Dir: dir, Base: []string{base(t)}})
+		require.NoError(t, err)
+		all = append(all, layers(t, file, isa.X86))
+
+		a, err := archive.Open(file)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, a.Close()) }()
+		e, err := a.Choose("", isa.X86)
+		require.NoError(t, err)
+		contents := unpack.New(filepath.Join(t.TempDir()), unpack.Limits{})
+		for _, l := range a.Layers(e) {
+			r, err := l.Open()
+			require.NoError(t, err)
+			_, err = contents.Apply(r)
+			require.NoError(t, errors.Join(err, r.Close()))
+		}
+		merged := filepath.Join(t.TempDir(), "merged")
+		require.NoError(t, contents.Write(merged, true))
+		want, err := tree.Digest(dir)
+		require.NoError(t, err)
+		got, err := tree.Digest(filepath.Join(merged, "function"))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	require.Len(t, all[0], 3)
+	require.Equal(t, all[0][:2], all[1][:2], "the base and npm's packages")
+	require.NotEqual(t, all[0][2], all[1][2])
+	require.NotContains(t, string(all[0][2]), "node_modules")
 }

@@ -19,9 +19,9 @@ import (
 	"microcosm/images/tree"
 )
 
-// modulesLayer is the layer of npm's packages, below every Node.js function's
+// ModulesLayer is the layer of npm's packages, below every Node.js function's
 // own files.
-const modulesLayer = "npm"
+const ModulesLayer = "npm"
 
 // Options says what to stage and where from.
 type Options struct {
@@ -107,7 +107,7 @@ func (o *Options) make(ctx context.Context, args ...string) error {
 // layer stages the layer of npm's packages, found by every function in the
 // directory in which its files lie.
 func layer(dir, modules string) error {
-	at := filepath.Join(dir, "layers", modulesLayer)
+	at := filepath.Join(dir, "layers", ModulesLayer)
 	if err := tree.Link(filepath.Join(modules, "node_modules"), filepath.Join(at, oci.Files, "node_modules")); err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func Below(f *functions.Function, layers []rootfs.Layer) ([]string, error) {
 		}
 	}
 	if len(f.Packages.NPM) > 0 {
-		more = append(more, modulesLayer)
+		more = append(more, ModulesLayer)
 	}
 	return more, errors.Join(missing...)
 }
