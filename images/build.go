@@ -120,19 +120,23 @@ func Build(ctx context.Context, o Options) (m Manifest, err error) {
 		return Manifest{}, err
 	}
 	root := filepath.Join(stage, "root")
-	if err := o.assemble(ctx, root, staged, &m); err != nil {
+	own, err := o.assemble(ctx, root, staged, &m)
+	if err != nil {
 		return Manifest{}, err
 	}
 	if kept, err := Verify(o.Out); err == nil && sameParts(kept, m) {
 		return kept, nil
 	}
-	return m, o.writeDisk(ctx, stage, &m)
+	return m, o.writeDisk(ctx, stage, own, &m)
 }
 
-// sameParts reports whether two manifests differ in nothing but the disk, of
-// which the second does not know yet.
+// sameParts reports whether two manifests differ in nothing but what is made of
+// the functions, of which the second does not know yet.
 func sameParts(known, fresh Manifest) bool {
 	fresh.Disk = known.Disk
+	if fresh.Definitions.Name == known.Definitions.Name { // none, or of the same functions
+		fresh.Definitions = known.Definitions
+	}
 	a, errA := json.Marshal(known)
 	b, errB := json.Marshal(fresh)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
@@ -156,34 +160,47 @@ func (o *Options) stage(ctx context.Context, dir string, layers []rootfs.Layer) 
 	return staged, nil
 }
 
-// assemble makes the tree of the whole disk and notes its parts in m.
-func (o *Options) assemble(ctx context.Context, root string, staged []string, m *Manifest) error {
+// assemble makes the tree of the whole disk and notes its parts in m. It returns the
+// functions that are not the product's.
+func (o *Options) assemble(ctx context.Context, root string, staged []string, m *Manifest) ([]Function, error) {
 	if err := errors.Join(os.Mkdir(root, 0o755), os.Chmod(root, 0o755)); err != nil { // whatever the umask
-		return err
+		return nil, err
 	}
 	layers, functions, err := Staged(staged, m.Layers)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	own, err := defined(functions)
+	if err != nil {
+		return nil, err
+	}
+	if len(own) > 0 {
+		m.Definitions.Name = definitionsName
 	}
 	m.Layers = nil
 	for _, layer := range layers {
 		if err := tree.Link(layer.Dir, filepath.Join(root, "layers", layer.Name)); err != nil {
-			return err
+			return nil, err
 		}
 		layer.Dir = "" // a manifest knows no paths
 		m.Layers = append(m.Layers, layer)
 	}
 	if err := furnishRoot(root, m.Layers); err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range functions {
 		if err := tree.Link(f.Dir, filepath.Join(root, "functions", f.Name)); err != nil {
-			return err
+			return nil, err
+		}
+		if slices.Contains(own, f) {
+			if f.Digest, err = wholeDigest(f, layers); err != nil {
+				return nil, err
+			}
 		}
 		m.Functions = append(m.Functions, f.Part)
 	}
 	m.Agent, err = o.buildAgent(ctx, filepath.Join(root, "init"))
-	return err
+	return own, err
 }
 
 // furnishRoot moves the guest's layer out of layers/ to the root, adds what it
@@ -228,9 +245,9 @@ func (o *Options) buildAgent(ctx context.Context, path string) (string, error) {
 	return tree.File(path)
 }
 
-// writeDisk makes the disk of the tree in stage, puts it into o.Out and the
-// manifest beside it.
-func (o *Options) writeDisk(ctx context.Context, stage string, m *Manifest) error {
+// writeDisk makes the disk of the tree in stage, puts it into o.Out and beside it
+// the definitions of own, the functions that are not the product's, and the manifest.
+func (o *Options) writeDisk(ctx context.Context, stage string, own []Function, m *Manifest) error {
 	made := filepath.Join(stage, diskName)
 	if err := ext4.Make(ctx, filepath.Join(stage, "root"), made, spareBytes); err != nil {
 		return err
@@ -248,6 +265,17 @@ func (o *Options) writeDisk(ctx context.Context, stage string, m *Manifest) erro
 	if m.Disk, err = filePart(o.Out, diskName); err != nil {
 		return err
 	}
+	definitions := filepath.Join(o.Out, definitionsName)
+	if len(own) > 0 {
+		if err := writeDefinitions(own, definitions); err != nil {
+			return fmt.Errorf("write the functions' definitions: %w", err)
+		}
+		if m.Definitions, err = filePart(o.Out, definitionsName); err != nil {
+			return err
+		}
+	} else if err := os.Remove(definitions); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
@@ -262,7 +290,7 @@ func (o *Options) writeDisk(ctx context.Context, stage string, m *Manifest) erro
 // did not make. The cache stays.
 func Clean(i isa.ISA, out string) error {
 	var errs []error
-	for _, name := range []string{manifestName, diskName, elfName, configName, imageName(i)} {
+	for _, name := range []string{manifestName, diskName, definitionsName, elfName, configName, imageName(i)} {
 		if err := os.Remove(filepath.Join(out, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,20 +48,15 @@ func TestGuestRunsImportedImages(t *testing.T) {
 		file := filepath.Join(installed, name+".tar")
 		_, err = pack.Write(file, i)
 		require.NoError(t, err)
-		takeIn(t, into, f, file)
+		if slices.Contains(importedHere, name) {
+			takeIn(t, into, f, file)
+		}
 		require.NoError(t, os.Remove(file))
 	}
-	listed, err := imported.List(into.Dir)
-	require.NoError(t, err)
-	require.Len(t, listed, len(catalog.Names()))
 	build(t, o)
-	var try []string
-	for _, name := range importedHere {
-		try = append(try, name+"-imported")
-	}
-	report, err := trial.Run(context.Background(), trial.Options{Image: o, Functions: try, Deadline: 20 * time.Minute})
+	report, err := trial.Run(context.Background(), trial.Options{Image: o, Deadline: 20 * time.Minute})
 	require.NoError(t, err)
-	require.Len(t, report.Outcomes, len(try)*len(trial.Modes))
+	require.Len(t, report.Outcomes, len(importedHere)*len(trial.Modes))
 	t.Logf("up after %.1f s, %.1f s in all", report.Up.Seconds(), report.Wall.Seconds())
 }
 

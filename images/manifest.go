@@ -16,12 +16,13 @@ import (
 // Manifest names every part of an image by its digest. It holds no date and no
 // path, so that two builds of the same parts have the same manifest.
 type Manifest struct {
-	ISA       isa.ISA        `json:"isa"`
-	Kernel    Kernel         `json:"kernel"`
-	Layers    []rootfs.Layer `json:"layers"`
-	Agent     string         `json:"agent"` // digest of /init
-	Functions []Part         `json:"functions,omitempty"`
-	Disk      Part           `json:"disk"`
+	ISA         isa.ISA        `json:"isa"`
+	Kernel      Kernel         `json:"kernel"`
+	Layers      []rootfs.Layer `json:"layers"`
+	Agent       string         `json:"agent"` // digest of /init
+	Functions   []Part         `json:"functions,omitempty"`
+	Definitions Part           `json:"definitions,omitzero"` // what is asked of those that are not the product's
+	Disk        Part           `json:"disk"`
 }
 
 // Kernel is the kernel's part of a manifest.
@@ -80,7 +81,11 @@ func Verify(out string) (Manifest, error) {
 		return Manifest{}, err
 	}
 	var wrong []error
-	for _, want := range []Part{m.Disk, m.Kernel.ELF, m.Kernel.Image, m.Kernel.Config} {
+	parts := []Part{m.Disk, m.Kernel.ELF, m.Kernel.Image, m.Kernel.Config}
+	if m.Definitions.Name != "" {
+		parts = append(parts, m.Definitions)
+	}
+	for _, want := range parts {
 		digest, err := tree.File(filepath.Join(out, want.Name))
 		switch {
 		case err != nil:

@@ -84,7 +84,11 @@ func (b *Backend) cell(p *plan, index int, asked gem5bridge.Cell) (*cell, error)
 // functions that it calls. Without an image, which is a mistake of its own, the
 // catalog answers.
 func (b *Backend) installed(p *plan, name string) (*functions.Function, error) {
-	f, err := b.catalog.Lookup(name)
+	catalog := b.catalog
+	if p.image.catalog != nil {
+		catalog = p.image.catalog
+	}
+	f, err := catalog.Lookup(name)
 	if err != nil {
 		return nil, err
 	}

@@ -231,10 +231,13 @@ func TestTheStackIsOfAllThatRunsBelow(t *testing.T) {
 	}
 	plain := base().stack("24.0.0.1", 0)
 	for name, change := range map[string]func(*guestImage){
-		"the folder":    func(g *guestImage) { g.folder = "/elsewhere" },
-		"a function":    func(g *guestImage) { g.manifest.Functions[0].Digest = "another" },
-		"one more":      func(g *guestImage) { g.manifest.Functions = append(g.manifest.Functions, images.Part{Name: "geo"}) },
-		"the disk":      func(g *guestImage) { g.manifest.Disk.Digest = "with another function" },
+		"the folder": func(g *guestImage) { g.folder = "/elsewhere" },
+		"a function": func(g *guestImage) { g.manifest.Functions[0].Digest = "another" },
+		"one more":   func(g *guestImage) { g.manifest.Functions = append(g.manifest.Functions, images.Part{Name: "geo"}) },
+		"the disk":   func(g *guestImage) { g.manifest.Disk.Digest = "with another function" },
+		"an import": func(g *guestImage) {
+			g.manifest.Layers = append([]rootfs.Layer{{Name: "oci-0123456789abcdef", Digest: "4"}}, g.manifest.Layers...)
+		},
 		"a kernel file": func(g *guestImage) { g.manifest.Kernel.ELF.Name = "vmlinux-6.1" },
 	} {
 		g := base()

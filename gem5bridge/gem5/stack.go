@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"microcosm/functions"
 	"microcosm/gem5bridge/gem5/config"
 	"microcosm/images"
+	"microcosm/images/guest/oci"
 	"microcosm/images/isa"
 )
 
@@ -23,10 +26,11 @@ type guestImage struct {
 	isa      isa.ISA
 	folder   string
 	manifest images.Manifest
+	catalog  *functions.Catalog // the product's and the image's own
 }
 
-// loadImage reads what was built for an ISA below root. Only its manifest is
-// read: its files are compared with it once a job needs them.
+// loadImage reads what was built for an ISA below root. Only its manifest and what
+// is asked of its own functions are read: its files are compared once a job needs them.
 func loadImage(root string, i isa.ISA) (guestImage, error) {
 	folder := filepath.Join(root, i.String())
 	m, err := images.ReadManifest(folder)
@@ -36,7 +40,8 @@ func loadImage(root string, i isa.ISA) (guestImage, error) {
 	if err != nil {
 		return guestImage{}, err
 	}
-	return guestImage{i, folder, m}, nil
+	catalog, err := m.Catalog(folder)
+	return guestImage{i, folder, m, catalog}, err
 }
 
 // functions returns the digest of every function in the image.
@@ -50,7 +55,9 @@ func (g guestImage) functions() map[string]string {
 
 // stack covers all that runs below and beside a function: kernel, the layers of
 // the root file system, the agent, gem5's version, how it is configured, and from
-// how many interleaved calls on they run functionally.
+// how many interleaved calls on they run functionally. The layers of an imported
+// image are part of its function's digest, so an import leaves other functions' keys
+// as they are.
 func (g guestImage) stack(gem5Version string, functional int) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "isa=%q\nkernel=%q\nagent=%q\ngem5=%q\nconfig=%q\nback end=%q\n",
@@ -59,6 +66,9 @@ func (g guestImage) stack(gem5Version string, functional int) string {
 		fmt.Fprintf(h, "functional=%d\n", functional)
 	}
 	for _, layer := range g.manifest.Layers {
+		if strings.HasPrefix(layer.Name, oci.Imported) {
+			continue
+		}
 		fmt.Fprintf(h, "layer %q=%q\n", layer.Name, layer.Digest)
 	}
 	return hex.EncodeToString(h.Sum(nil))

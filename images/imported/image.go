@@ -49,7 +49,7 @@ func (w *work) image(s Source, start Start, usual int) (oci.Function, Origin, er
 		if hides {
 			top = "" // it holds what is visible of those below
 		}
-		next := layer{name: "oci-" + chain[:16], below: top}
+		next := layer{name: oci.Imported + chain[:16], below: top}
 		if !w.known(next.name) {
 			next.fresh = filepath.Join(dir, next.name)
 			if err := tree.Write(next.fresh, hides); err != nil {

@@ -194,11 +194,7 @@ func choosePlatform(d gem5bridge.Description, wanted string) (gem5bridge.Platfor
 
 // key returns the key under which the back end measures.
 func (m *measurer) key(function, input string, condition servicetime.Condition) (servicetime.Key, error) {
-	f, err := m.catalog.Lookup(function)
-	if err != nil {
-		return servicetime.Key{}, usageError{err}
-	}
-	image, err := m.image(f)
+	image, err := m.image(function)
 	if err != nil {
 		return servicetime.Key{}, err
 	}
@@ -208,17 +204,20 @@ func (m *measurer) key(function, input string, condition servicetime.Condition) 
 	}, nil
 }
 
-// image returns the digest of a function's image: the back end's own, or of what
-// is installed.
-func (m *measurer) image(f *functions.Function) (string, error) {
-	if m.description.Images == nil {
-		return f.Digest(m.setup.Functions)
+// image returns the digest of a function's image: the back end's own, which may be of
+// functions that the catalog does not have, or of what is installed.
+func (m *measurer) image(function string) (string, error) {
+	if digest, there := m.description.Images[function]; there {
+		return digest, nil
 	}
-	digest, there := m.description.Images[f.Name]
-	if !there {
-		return "", usage("%s is not in the images of the back end %s: build them with it (make -C images)", f.Name, m.description.Backend)
+	f, err := m.catalog.Lookup(function)
+	if err != nil {
+		return "", usageError{err}
 	}
-	return digest, nil
+	if m.description.Images != nil {
+		return "", usage("%s is not in the images of the back end %s: build them with it (make -C images)", function, m.description.Backend)
+	}
+	return f.Digest(m.setup.Functions)
 }
 
 // runnable lists the functions that the back end can start here: installed, with

@@ -32,6 +32,9 @@ const (
 	// Dependencies is in a function's directory: NAME.json, another Description,
 	// for each dependency that comes in an image of its own.
 	Dependencies = "dependencies"
+	// Imported begins the name of a layer of an imported image: no function stands on
+	// it but those of images that have it.
+	Imported = "oci-"
 	// Files is where a catalog function's files lie in its container.
 	Files = "/function"
 )
