@@ -48,6 +48,16 @@ functions: ## install the functions that the host back end measures
 images: setup-images ## kernels and disk images with every function: images/out/ISA (ISA=x86_64 or arm64, else both)
 	$(MAKE) --no-print-directory -C images image
 
+# An image that is taken in as if somebody else had built it.
+.PHONY: images-imported
+images-imported: setup-images $(BIN)/cosim ## the same, and an imported function in them, which test-gem5 measures too
+	$(MAKE) --no-print-directory -C functions install-go DESTDIR=$(abspath $(OUT))/functions/x86_64 GOARCH=amd64
+	$(MAKE) --no-print-directory -C functions install-go DESTDIR=$(abspath $(OUT))/functions/arm64 GOARCH=arm64
+	$(BIN)/cosim images pack fibonacci-go --isa x86_64,arm64 --functions $(OUT)/functions --out $(OUT)/fibonacci-go.tar
+	$(BIN)/cosim images import $(OUT)/fibonacci-go.tar --isa x86_64 --staged $(OUT)/staged --replace
+	$(BIN)/cosim images import $(OUT)/fibonacci-go.tar --isa arm64 --staged $(OUT)/staged --replace
+	$(MAKE) --no-print-directory -C images image STAGED=$(abspath $(OUT))/staged
+
 .PHONY: images-test
 images-test: setup-images ## boot the images in QEMU, invoke every function, check every reply
 	$(MAKE) --no-print-directory -C images test

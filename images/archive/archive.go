@@ -32,7 +32,7 @@ const (
 
 // ErrCorrupt is the error of an archive that is cut short or whose contents are
 // not what their digests say.
-var ErrCorrupt = errors.New("corrupt archive")
+var ErrCorrupt = errors.New("corrupt archive, save it again")
 
 // Archive is an open archive. It is not safe for concurrent use.
 type Archive struct {

@@ -152,7 +152,7 @@ func TestImagesAreChosenByNameAndISA(t *testing.T) {
 		"the short name":             {"hello:1", isa.Arm, "arm64", ""},
 		"latest, since nothing said": {"example.org/other:latest", isa.X86, "amd64", ""},
 		"no name, one that fits":     {"", isa.Arm, "arm64", ""},
-		"no name, two that fit":      {"", isa.X86, "", "holds several images for x86_64: name one of"},
+		"no name, two that fit":      {"", isa.X86, "", "holds several images for x86_64: name with --image one of"},
 		"another version":            {"hello:2", isa.X86, "", "holds no image hello:2; it holds docker.io/library/hello:1 (linux/amd64); docker.io/library/hello:1 (linux/arm64)"},
 		"not for this ISA":           {"example.org/other", isa.Arm, "", "holds no image for arm64 (linux/arm64)"},
 	} {

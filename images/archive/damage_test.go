@@ -214,10 +214,10 @@ func TestImagesThatCannotBe(t *testing.T) {
 		"a pipe":                       {at.Tar(t, at.Entry{Header: tar.Header{Typeflag: tar.TypeFifo, Name: "p"}}), "which no archive of images has"},
 		"a nested index that is no JSON": {at.Layout(t, func(p *at.LayoutParts) {
 			p.Manifests[0] = p.Add("application/vnd.oci.image.index.v1+json", []byte("{"))
-		}, tiny()), "corrupt archive: index sha256:"},
+		}, tiny()), "corrupt archive, save it again: index sha256:"},
 		"a manifest that is no JSON": {at.Layout(t, func(p *at.LayoutParts) {
 			p.Manifests[0] = p.Add("application/vnd.oci.image.manifest.v1+json", []byte("{"))
-		}, tiny()), "corrupt archive: manifest sha256:"},
+		}, tiny()), "corrupt archive, save it again: manifest sha256:"},
 	} {
 		_, err := archive.Open(at.Write(t, c.file))
 		require.ErrorContains(t, err, c.err, situation)

@@ -86,9 +86,9 @@ func (a *Archive) Choose(image string, i isa.ISA) (*Entry, error) {
 	case len(named) == 0:
 		return nil, fmt.Errorf("%s holds no image %s; it holds %s", a.name, image, list)
 	case len(fit) == 0:
-		return nil, fmt.Errorf("%s holds no image for %s (linux/%s); it holds %s", a.name, i, i.GoArch(), list)
+		return nil, fmt.Errorf("%s holds no image for %s (linux/%s); it holds %s: save the one for that platform, or import for another ISA", a.name, i, i.GoArch(), list)
 	case len(fit) > 1:
-		return nil, fmt.Errorf("%s holds several images for %s: name one of %s", a.name, i, list)
+		return nil, fmt.Errorf("%s holds several images for %s: name with --image one of %s", a.name, i, list)
 	}
 	return fit[0], nil
 }

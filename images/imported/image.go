@@ -116,7 +116,7 @@ func describe(config *v1.ConfigFile, start Start, tree *unpack.Tree, i isa.ISA) 
 		}
 	}
 	if len(f.Args) == 0 {
-		wrong = append(wrong, errors.New("it says nothing about what to start: give a command"))
+		wrong = append(wrong, errors.New("it says nothing about what to start: say it with --command, or with command in a compose file"))
 	} else if err := runs(tree, program(tree, f), i, 0); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -160,6 +160,9 @@ func environment(own, more []string) []string {
 // it exposes.
 func port(c v1.Config, start Start) (int, error) {
 	if start.Port != 0 {
+		if start.Port < 1 || start.Port > 65535 {
+			return 0, fmt.Errorf("port %d: want 1 to 65535", start.Port)
+		}
 		return start.Port, nil
 	}
 	exposed := slices.Sorted(maps.Keys(c.ExposedPorts))
@@ -197,7 +200,7 @@ func user(tree *unpack.Tree, spec string) (uid, gid int, err error) {
 	case errNumber == nil && number >= 0:
 		uid = number
 	default:
-		return 0, 0, fmt.Errorf("its user %q is not in its /etc/passwd", name)
+		return 0, 0, fmt.Errorf("its user %q is not in its /etc/passwd: a compose file can name another, as user: 1000", name)
 	}
 	if !both {
 		return uid, gid, nil

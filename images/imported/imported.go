@@ -107,6 +107,9 @@ func Import(into Into, f Function) (origin Origin, err error) {
 	if !validName.MatchString(f.Name) {
 		return Origin{}, fmt.Errorf("a function's name is at most 63 of a-z, 0-9 and - between them: choose another with --name")
 	}
+	if _, err := functions.LoadOne(f.Name); err == nil {
+		return Origin{}, errors.New("the catalog has a function of that name: choose another with --name")
+	}
 	root := filepath.Join(into.Dir, into.ISA.String())
 	made, err := makeAll(root)
 	if err != nil {

@@ -69,7 +69,7 @@ The result lies in DIR/ISA, for make -C images STAGED=DIR.`,
 	flags.StringArrayVar(&f.likes, "like", nil, "the function of the catalog whose inputs and replies it has; with a compose file SERVICE=FUNCTION")
 	flags.StringArrayVar(&f.archives, "archive", nil, "SERVICE=ARCHIVE: the image of a service, where the archive does not name it")
 	flags.StringSliceVar(&f.command, "command", nil, "what to start instead of what the image says, separated by commas")
-	flags.IntVar(&f.port, "port", 0, "where it listens, if the image does not say")
+	flags.IntVar(&f.port, "port", 0, "where it listens (default: the port that the image exposes, else that of the function it is like)")
 	flags.BoolVar(&f.replace, "replace", false, "replace a function of the same name")
 	return c
 }
@@ -127,8 +127,15 @@ func (a *app) importImages(f importFlags, files []string) (err error) {
 
 // single makes one function of one archive.
 func (f importFlags) single(archives []*archive.Archive) ([]imported.Function, error) {
+	var wrong []error
 	if len(archives) != 1 || len(f.archives) > 0 {
-		return nil, usage("import one archive at a time, or name a compose file that joins them")
+		wrong = append(wrong, usage("import one archive at a time, or name a compose file that joins them"))
+	}
+	if len(f.likes) > 1 || len(f.likes) == 1 && f.definition != "" {
+		wrong = append(wrong, usage("an image is asked what one function is: say --like or --function, once"))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
 	}
 	d, like, err := f.define(archives[0])
 	if err != nil {
@@ -163,6 +170,9 @@ func (f importFlags) define(from *archive.Archive) (functions.Definition, string
 	if len(f.likes) == 1 {
 		d, err := functions.Defined(f.likes[0])
 		return d, f.likes[0], err
+	}
+	if f.image != "" && !slices.ContainsFunc(from.Images(), func(e archive.Entry) bool { return e.Named(f.image) }) {
+		return functions.Definition{}, "", usage("--image %s: the archive holds no image of that name", f.image)
 	}
 	catalog, err := functions.Load()
 	if err != nil {
