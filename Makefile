@@ -75,7 +75,7 @@ test: setup-test build ## prove it: all that needs neither image nor gem5
 	@$(call run-tests,)
 
 .PHONY: test-gem5
-test-gem5: ## boot both ISAs in gem5 and measure two functions; says so where gem5 or the images are missing
+test-gem5: ## boot both ISAs in gem5, measure two functions and an imported one; says so where gem5 or images are missing
 	MICROCOSM_TEST_GEM5=1 MICROCOSM_IMAGES=$(or $(MICROCOSM_IMAGES),$(abspath images/out)) \
 		$(GO) test -count=1 -v -timeout 60m -run '^TestRealGem5' ./gem5bridge/gem5
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/renameio/v2"
 	"github.com/stretchr/testify/require"
 
 	"microcosm/cosim/servicetime"
@@ -20,6 +21,7 @@ import (
 	"microcosm/gem5bridge/gem5"
 	"microcosm/gem5bridge/gem5/standin"
 	"microcosm/gem5bridge/job"
+	"microcosm/images"
 )
 
 // once makes a file that lets something go wrong once, and returns the environment
@@ -348,4 +350,35 @@ func TestAnImageThatHasChanged(t *testing.T) {
 	asked.Platform = "neoverse-n1"
 	_, err = bridgetest.Sample(t, s, asked)
 	require.NoError(t, err, "the other image is as it was")
+}
+
+// TestAnImageThatIsBuiltAnewMeanwhile ends the job: guests would be restored over
+// files of another.
+func TestAnImageThatIsBuiltAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	root := guestImages(t)
+	s := bridgetest.Connect(t, plugin(t, gem5.ImagesVariable+"="+root))
+	asked := base(t)
+	asked.Cells = bridgetest.Cells(t, "fibonacci-go", 100, "warm")
+	manifest := filepath.Join(root, "x86_64", "manifest.json")
+	samples := 0
+	var failure error
+	for _, err := range s.Sample(t.Context(), asked, nil) {
+		if failure = err; err != nil {
+			break
+		}
+		if samples++; samples > 1 {
+			continue
+		}
+		text, err := os.ReadFile(manifest)
+		require.NoError(t, err)
+		var m images.Manifest
+		require.NoError(t, json.Unmarshal(text, &m))
+		m.Disk.Digest = "sha256:another"
+		text, err = json.Marshal(m)
+		require.NoError(t, err)
+		require.NoError(t, renameio.WriteFile(manifest, text, 0o644))
+	}
+	require.ErrorContains(t, failure, "the image in "+filepath.Dir(manifest)+" was built anew meanwhile: start again")
+	require.Less(t, samples, 100)
 }

@@ -34,8 +34,12 @@ func real(t *testing.T, platform string) *gem5bridge.Simulator {
 	return s
 }
 
-// TestRealGem5 boots both ISAs, measures two functions in the four conditions and
-// checks what must hold whatever the numbers are.
+// taken is a container image that was taken in as it is: make images-imported.
+const taken = "fibonacci-go-imported"
+
+// TestRealGem5 boots both ISAs, measures two functions in the four conditions, and an
+// imported one where the image has it, and checks what must hold whatever the numbers
+// are.
 func TestRealGem5(t *testing.T) {
 	for _, platform := range []string{"skylake-x86", "neoverse-n1"} {
 		t.Run(platform, func(t *testing.T) {
@@ -47,6 +51,15 @@ func TestRealGem5(t *testing.T) {
 				bridgetest.Cells(t, "fibonacci-go", 5, "warm", "lukewarm:4", "flush"), bridgetest.Cells(t, "aes-go", 5, "warm", "lukewarm:4", "flush"),
 				bridgetest.Cells(t, "fibonacci-go", 1, "cold", "stage:create", "stage:init"),
 			)
+			d, err := s.Describe(t.Context(), job.Setup)
+			require.NoError(t, err)
+			importedToo := d.Images[taken] != ""
+			if importedToo { // of the mix, so that it shares the others' checkpoints
+				job.Mix.Functions = append(slices.Clone(job.Mix.Functions), taken)
+				job.Cells = append(job.Cells, bridgetest.Cells(t, taken, 1, "warm")...)
+			} else {
+				t.Logf("imported functions are skipped: the image has no %s: run make images-imported", taken)
+			}
 			begin := time.Now()
 			by, err := bridgetest.Sample(t, s, job)
 			require.NoError(t, err)
@@ -69,6 +82,10 @@ func TestRealGem5(t *testing.T) {
 			for _, function := range []string{"fibonacci-go", "aes-go"} {
 				warm, flush := times[function+" warm"], times[function+" flush"]
 				require.Less(t, warm[len(warm)-1], flush[0], "%s: every flushed call takes longer than any warm one", function)
+			}
+
+			if importedToo {
+				require.Less(t, times[taken+" warm"][0], times["fibonacci-go flush"][0], "it is the same program")
 			}
 
 			job.Cells = bridgetest.Cells(t, "fibonacci-go", 1, "warm")

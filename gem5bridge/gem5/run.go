@@ -169,6 +169,9 @@ func (r *runs) runIn(ctx context.Context, folder string, q request) (supervisor.
 		return got.damage
 	}
 	outcome, err := r.supervisor.Run(ctx, s)
+	if err == nil {
+		err = r.image.same() // whatever came of it, it may have run on two images
+	}
 	if err != nil {
 		return outcome, err
 	}

@@ -76,9 +76,18 @@ func (g guestImage) stack(gem5Version string, functional int) string {
 
 // verify compares the image's files with its manifest.
 func (g guestImage) verify() error {
-	m, err := images.Verify(g.folder)
-	if err != nil {
+	if _, err := images.Verify(g.folder); err != nil {
 		return err
+	}
+	return g.same()
+}
+
+// same returns an error if the image is another than when it was loaded: a guest that
+// is restored finds files on its disk that are not those in its memory.
+func (g guestImage) same() error {
+	m, err := images.ReadManifest(g.folder)
+	if err != nil {
+		return fmt.Errorf("the image was taken away meanwhile: %w", err)
 	}
 	if m.Disk.Digest != g.manifest.Disk.Digest {
 		return fmt.Errorf("the image in %s was built anew meanwhile: start again", g.folder)
