@@ -243,7 +243,7 @@ func TestAFailedImportLeavesNoTrace(t *testing.T) {
 		"a layer that is cut short": {func() []byte {
 			return []byte(strings.Replace(string(at.Save(t, service("amd64"))), "root:x:0:0", "root:x:1:0", 1))
 		}(), nil, "corrupt archive"},
-		"a name that is none": {at.Save(t, service("amd64")), func(f *imported.Function) { f.Name = "No_Name" }, "choose another with --name"},
+		"a name that is none":     {at.Save(t, service("amd64")), func(f *imported.Function) { f.Name = "No_Name" }, "choose another with --name"},
 		"a name of the catalog's": {at.Save(t, service("amd64")), func(f *imported.Function) { f.Name = "aes-go" }, "the catalog has a function of that name: choose another with --name"},
 		"a port that is none, and no user": {change(func(i *at.Image) { i.Config["User"] = "nobody" }), func(f *imported.Function) { f.Start.Port = 70000 },
 			"port 70000: want 1 to 65535\nits user \"nobody\" is not in its /etc/passwd: a compose file can name another"},
