@@ -12,7 +12,7 @@
 //	ISA/functions/NAME/function.json how it is started
 //	ISA/functions/NAME/function.yaml what is asked of it
 //	ISA/functions/NAME/dependencies/DEPENDENCY.json  the same for what it needs
-//	ISA/functions/NAME/root/etc/hosts, if it asks others by name
+//	ISA/functions/NAME/root/etc/hosts localhost, and the names by which it asks others
 //	ISA/functions/NAME/origin.json   which images it was made of
 //
 // A function appears whole or not at all; an import that fails leaves no trace.
@@ -205,11 +205,8 @@ func (w *work) build(f Function) (Origin, error) {
 }
 
 // hosts makes the names known that a function asks by: all share the loopback
-// device.
+// device. An image rarely has the file, which every runtime gives its containers.
 func hosts(dir string, names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
 	text := "127.0.0.1\tlocalhost\n"
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		text += "127.0.0.1\t" + name + "\n"

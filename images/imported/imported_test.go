@@ -88,6 +88,10 @@ func TestAnImageBecomesAFunctionOfTheGuest(t *testing.T) {
 		Port: 50051, UID: 998, GID: 997, Writable: []string{"/data"},
 	}, f)
 
+	hosts, err := os.ReadFile(filepath.Join(list[0].Dir, oci.Root, "etc", "hosts"))
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1\tlocalhost\n", string(hosts))
+
 	index := map[string][]string{}
 	for _, l := range layers {
 		index[l.Name] = l.On
