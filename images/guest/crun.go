@@ -61,7 +61,7 @@ func newLauncher() (*launcher, error) {
 	if err := json.Unmarshal(text, &l.index); err != nil {
 		return nil, fmt.Errorf("read the index of layers: %w", err)
 	}
-	l.guest, err = guestNetwork()
+	l.guest, err = threadsNetwork()
 	return l, err
 }
 

@@ -25,8 +25,9 @@ type network struct {
 // networkFile stands for the network namespace of the thread that opens it.
 const networkFile = "/proc/thread-self/ns/net"
 
-// guestNetwork returns the network of the agent.
-func guestNetwork() (*network, error) {
+// threadsNetwork returns the network of the thread that calls it: the guest's own,
+// unless it has just left that.
+func threadsNetwork() (*network, error) {
 	file, err := os.Open(networkFile)
 	if err != nil {
 		return nil, fmt.Errorf("open the network: %w", err)
@@ -43,7 +44,7 @@ func (n *network) another() (*network, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("leave the guest's: %w", err)
 		}
-		if made, err = guestNetwork(); err == nil {
+		if made, err = threadsNetwork(); err == nil {
 			made.home = n
 		}
 		return err

@@ -23,7 +23,7 @@ import (
 // where no other can be made.
 func guestsOwn(t *testing.T) *network {
 	t.Helper()
-	n, err := guestNetwork()
+	n, err := threadsNetwork()
 	require.NoError(t, err)
 	other, err := n.another()
 	if errors.Is(err, unix.EPERM) {
