@@ -68,7 +68,7 @@ func TestDisks(t *testing.T) {
 	t.Parallel()
 	x86, arm := &Machine{ISA: isa.X86}, &Machine{ISA: isa.Arm}
 	require.Equal(t, []string{"-drive", "file=/a,,b.img,format=raw,snapshot=on,id=root,if=ide,index=0"}, x86.drive("root", 0, "/a,b.img"), "a comma in a path is written twice")
-	require.Equal(t, []string{"-drive", "file=/j,format=raw,snapshot=on,id=job,if=ide,index=1"}, x86.drive("job", 1, "/j"))
+	require.Equal(t, []string{"-drive", "file=/j,format=raw,snapshot=on,id=job,if=ide,index=2"}, x86.drive("job", 1, "/j"))
 	require.Equal(t, []string{"-drive", "file=/j,format=raw,snapshot=on,id=job,if=none", "-device", "virtio-blk-pci,drive=job"}, arm.drive("job", 1, "/j"))
 }
 

@@ -234,12 +234,14 @@ func (m *Machine) arguments(dir string) ([]string, error) {
 }
 
 // drive returns the arguments of the n-th disk. Writes go to a file that QEMU
-// throws away.
+// throws away. On x86 each is the master of a channel of its own: Linux looks at the
+// channels in turn, but at the disks of one at the same time, and names first which
+// it sees first.
 func (m *Machine) drive(name string, n int, path string) []string {
 	// In an option a comma of a path is written twice.
 	spec := fmt.Sprintf("file=%s,format=raw,snapshot=on,id=%s", strings.ReplaceAll(path, ",", ",,"), name)
 	if m.ISA == isa.X86 {
-		return []string{"-drive", fmt.Sprintf("%s,if=ide,index=%d", spec, n)}
+		return []string{"-drive", fmt.Sprintf("%s,if=ide,index=%d", spec, 2*n)}
 	}
 	return []string{"-drive", spec + ",if=none", "-device", "virtio-blk-pci,drive=" + name}
 }
