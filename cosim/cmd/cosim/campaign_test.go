@@ -61,9 +61,10 @@ func toss(job gem5bridge.Job, cell gem5bridge.Cell, n int) (servicetime.Sample, 
 		return servicetime.Sample{}, err
 	}
 	key, err := m.key(cell.Function, cell.Input, cell.Condition)
+	seed := gem5bridge.Seed(job.Seed, key, n)
 	return servicetime.Sample{
-		Key: key, N: n, Seed: gem5bridge.Seed(job.Seed, key, n), Status: servicetime.Valid,
-		RoundTrip: servicetime.Ticks(2e6 + rand.Int64N(1e6)), Busy: 1e6,
+		Key: key, N: n, Seed: seed, Status: servicetime.Valid,
+		RoundTrip: servicetime.Ticks(2e6 + rand.New(rand.NewPCG(seed, 0)).Int64N(1e6)), Busy: 1e6,
 		Provenance: servicetime.Provenance{
 			Backend: "tosser", SimulatorDigest: "sha256:51", Boot: "1", Restore: "1", Host: "here", Measured: time.Unix(1e9, 0).UTC(),
 		},

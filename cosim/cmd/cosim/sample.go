@@ -63,7 +63,8 @@ the platform and is part of the key: --override l2.size=2MiB.
 With --missing, what the store lacks is listed and nothing is measured.
 
 With --verify recorded, one recorded key is drawn, measured again -n times, and
-tested against the record.`,
+tested against the record. Where the software is the same, its first sample is
+repeated: from the same checkpoint with the same --seed it takes as many ticks.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.verify != "" {
@@ -349,6 +350,19 @@ func (a *app) missing(ctx context.Context, store *results.Store, m *measurer, s 
 	return cells, errors.Join(mistakes...)
 }
 
+// job asks for the cells.
+func (m *measurer) job(s campaign, cells []gem5bridge.Cell) gem5bridge.Job {
+	mix := s.mix
+	lukewarm := func(c gem5bridge.Cell) bool { return c.Condition.Kind == servicetime.Lukewarm }
+	if len(mix) == 0 && slices.ContainsFunc(cells, lukewarm) {
+		mix = m.runnable()
+	}
+	return gem5bridge.Job{
+		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
+		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: mix},
+	}
+}
+
 // measure runs one job and stores every sample as it comes, so that whatever
 // ends the campaign, what was measured is kept.
 func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s campaign, cells []gem5bridge.Cell) (tally, error) {
@@ -358,17 +372,8 @@ func (a *app) measure(ctx context.Context, store *results.Store, m *measurer, s 
 	}
 	progress := a.progress("samples", total)
 	defer progress.finish()
-	mix := s.mix
-	lukewarm := func(c gem5bridge.Cell) bool { return c.Condition.Kind == servicetime.Lukewarm }
-	if len(mix) == 0 && slices.ContainsFunc(cells, lukewarm) {
-		mix = m.runnable()
-	}
-	job := gem5bridge.Job{
-		Setup: m.setup, Cells: cells, Seed: s.seed, Deadline: s.deadline, Slots: s.slots,
-		Mix: gem5bridge.Mix{Name: servicetime.CatalogMix, Functions: mix},
-	}
 	stored := tally{}
-	for sample, err := range m.simulator.Sample(ctx, job, nil) {
+	for sample, err := range m.simulator.Sample(ctx, m.job(s, cells), nil) {
 		if err != nil {
 			return stored, err
 		}

@@ -82,7 +82,7 @@ func TestMistakesOfACampaignMeasureNothing(t *testing.T) {
 }
 
 // record puts a collection of 30 samples of one key into the store, each as
-// long as took says.
+// long as took says, or as it was tossed.
 func (x tossing) record(t *testing.T, collection string, took func(n int) servicetime.Ticks) {
 	t.Helper()
 	condition := servicetime.Condition{Kind: servicetime.Warm}
@@ -91,7 +91,9 @@ func (x tossing) record(t *testing.T, collection string, took func(n int) servic
 	for n := range 30 {
 		s, err := toss(job, gem5bridge.Cell{Function: "aes-go", Input: "default", Condition: condition}, n)
 		require.NoError(t, err)
-		s.RoundTrip = took(n)
+		if took != nil {
+			s.RoundTrip = took(n)
+		}
 		samples = append(samples, s)
 	}
 	folder := fstest.MapFS{}
@@ -122,8 +124,9 @@ func TestARecordIsHeldAgainstTodaysMeasurement(t *testing.T) {
 	require.Equal(t, 30, v.Record)
 	require.Equal(t, 40, v.Measured)
 	require.Contains(t, v.Key, "aes-go/default warm on tossed")
+	require.Equal(t, "not done: from another checkpoint, or with another seed", v.Repeated)
 	out, errs := cosim(t, exitFailed, x.words("sample --verify unlike -n 40")...)
-	require.Regexp(t, `^aes-go/default warm on tossed\S*: 30 recorded samples against 40 measured now: p = \S+ \(Kolmogorov-Smirnov\)\n$`, out)
+	require.Regexp(t, `^aes-go/default warm on tossed\S*: 30 recorded samples against 40 measured now: p = \S+ \(Kolmogorov-Smirnov\)\naes-go/default warm on tossed: the first recorded sample, measured once more: not done: .*\n$`, out)
 	require.Contains(t, errs, "the record differs from what this machine measures")
 	var keys []results.KeySummary
 	fromJSON(t, exitOK, &keys, "store", "list", "--own", "--platform", "tossed", "--store", x.store)
@@ -190,4 +193,19 @@ func TestPrecisionIsMeasuredFor(t *testing.T) {
 	after := len(x.samples(t)["fibonacci-go warm"]) + len(x.samples(t)["fibonacci-go flush"])
 	require.Greater(t, after, before)
 	require.Less(t, many, few)
+}
+
+// TestARecordedSampleIsRepeatedToTheTick: what the same seed and checkpoint gave is
+// given again, or the record is wrong, however alike the two distributions are.
+func TestARecordedSampleIsRepeatedToTheTick(t *testing.T) {
+	t.Parallel()
+	x := newTossing(t)
+	x.record(t, "same", nil)
+	x.record(t, "altered", func(n int) servicetime.Ticks { return servicetime.Ticks(2e6 + 1e6*n/30) })
+	var v verdict
+	fromJSON(t, exitOK, &v, x.words("sample --verify same -n 40 --seed 4")...)
+	require.Equal(t, repeatedEqual, v.Repeated)
+	fromJSON(t, exitFailed, &v, x.words("sample --verify altered -n 40 --seed 4")...)
+	require.Equal(t, repeatedDifferent, v.Repeated)
+	require.GreaterOrEqual(t, v.P, verifyLevel)
 }

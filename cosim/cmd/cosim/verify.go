@@ -25,8 +25,15 @@ type verdict struct {
 	Record   int     `json:"record"`   // valid samples in the record
 	Measured int     `json:"measured"` // valid samples measured now
 	P        float64 `json:"p"`        // two-sample Kolmogorov-Smirnov test
+	Repeated string  `json:"repeated"` // the first recorded sample, measured once more: equal, different, or why there is nothing to compare
 	Agrees   bool    `json:"agrees"`
 }
+
+// What came of measuring a recorded sample once more.
+const (
+	repeatedEqual     = "equal"
+	repeatedDifferent = "different"
+)
 
 // verifySamples draws a key of a collection, measures it again and tests the two
 // samples against each other.
@@ -49,6 +56,10 @@ func (a *app) verifySamples(ctx context.Context, s campaign) error {
 		if err != nil {
 			return err
 		}
+		repeated, err := a.repeat(ctx, m, s, recorded, record)
+		if err != nil {
+			return err
+		}
 		now, err := a.measureAgain(ctx, store, m, s, recorded)
 		if err != nil {
 			return err
@@ -57,7 +68,8 @@ func (a *app) verifySamples(ctx context.Context, s campaign) error {
 		if err != nil {
 			return err
 		}
-		v := verdict{Key: recorded.String(), Record: len(serviceTimes(record)), Measured: len(serviceTimes(now)), P: test.P, Agrees: test.P >= verifyLevel}
+		v := verdict{Key: recorded.String(), Record: len(serviceTimes(record)), Measured: len(serviceTimes(now)), P: test.P, Repeated: repeated}
+		v.Agrees = test.P >= verifyLevel && repeated != repeatedDifferent
 		return a.printVerdict(v)
 	})
 }
@@ -69,11 +81,47 @@ func (a *app) printVerdict(v verdict) error {
 		}
 	} else {
 		fmt.Fprintf(a.out, "%s: %d recorded samples against %d measured now: p = %.3g (Kolmogorov-Smirnov)\n", v.Key, v.Record, v.Measured, v.P)
+		fmt.Fprintf(a.out, "%s: the first recorded sample, measured once more: %s\n", v.Key, v.Repeated)
 	}
-	if !v.Agrees {
+	switch {
+	case v.P < verifyLevel:
 		return fmt.Errorf("%s: the record differs from what this machine measures (p = %.2g < %g)", v.Key, v.P, verifyLevel)
+	case !v.Agrees:
+		return fmt.Errorf("%s: the first recorded sample differs from what the same checkpoint and seed give here", v.Key)
 	}
 	return nil
+}
+
+// repeat measures the first recorded sample once more, without storing it, and compares
+// the two to the tick: a simulation that starts from the same checkpoint with the same
+// seed has no choice.
+func (a *app) repeat(ctx context.Context, m *measurer, s campaign, recorded servicetime.Key, record []servicetime.Sample) (string, error) {
+	first := slices.IndexFunc(record, func(sample servicetime.Sample) bool { return sample.N == 0 && sample.Status == servicetime.Valid })
+	if first < 0 {
+		return "not done: it does not count", nil
+	}
+	today, err := m.key(recorded.Function, recorded.Input, recorded.Condition)
+	if err != nil {
+		return "", err
+	}
+	if today != recorded {
+		return "not done: the software is another", nil
+	}
+	cell := gem5bridge.Cell{Function: recorded.Function, Input: recorded.Input, Condition: recorded.Condition, Count: 1}
+	for sample, err := range m.simulator.Sample(ctx, m.job(s, []gem5bridge.Cell{cell}), nil) {
+		switch {
+		case err != nil:
+			return "", err
+		case sample.N != 0:
+		case sample.Seed != record[first].Seed || sample.Provenance.Boot != record[first].Provenance.Boot || sample.Provenance.Restore != record[first].Provenance.Restore:
+			return "not done: from another checkpoint, or with another seed", nil
+		case sample.RoundTrip != record[first].RoundTrip || sample.Counters[servicetime.CounterCycles] != record[first].Counters[servicetime.CounterCycles]:
+			return repeatedDifferent, nil
+		default:
+			return repeatedEqual, nil
+		}
+	}
+	return "not done: it could not be measured", ctx.Err()
 }
 
 // drawKey draws one of the collection's keys that this back end can measure.
