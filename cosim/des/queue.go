@@ -1,9 +1,6 @@
 package des
 
-import (
-	"fmt"
-	"math/bits"
-)
+import "fmt"
 
 // Queue is the set of future events of one run, each carrying a payload of
 // type P by value. The zero value is an empty queue at time 0. It is not safe
@@ -62,8 +59,10 @@ func (q *Queue[P]) Schedule(at Time, payload P) Timer {
 	if at < q.now {
 		panic(fmt.Sprintf("des: schedule at %v, but it is already %v", at, q.now))
 	}
+	if q.seq++; q.seq == maxSeq {
+		panic(fmt.Sprintf("des: %d events are too many", uint64(maxSeq)))
+	}
 	index := q.take()
-	q.seq++
 	s := &q.slots[index]
 	s.seq, s.at, s.payload = q.seq, at, payload
 	if uint64(at) < q.limit {
@@ -81,8 +80,8 @@ func (q *Queue[P]) take() uint32 {
 		q.free = q.free[:n-1]
 		return index
 	}
-	if len(q.slots) == maxSlots || q.seq >= maxSeq {
-		panic(fmt.Sprintf("des: %d pending events of %d so far are too many", len(q.slots), q.seq))
+	if len(q.slots) == maxSlots {
+		panic(fmt.Sprintf("des: %d pending events are too many", maxSlots))
 	}
 	q.slots = append(q.slots, slot[P]{})
 	return uint32(len(q.slots) - 1)
@@ -199,57 +198,4 @@ func (q *Queue[P]) sweep() {
 			s.next = q.wheel.add(s.at, index)
 		}
 	}
-}
-
-// wheel holds events that are not before its cursor in chains, one for each bucket.
-// An event lies on the level of the highest digit, to base 64, in which its instant
-// differs from the cursor, in the bucket of that digit: what lies on a level comes
-// before all that lies on higher ones.
-type wheel struct {
-	cursor   uint64
-	levels   uint32              // which have occupied buckets
-	occupied [wheelLevels]uint64 // buckets
-	buckets  [wheelLevels][64]bucket
-}
-
-const (
-	digitBits   = 6
-	wheelLevels = 11 // 63 bits of time
-)
-
-type bucket struct {
-	first uint32 // 1 + a slot
-	count uint32
-}
-
-func (w *wheel) empty() bool { return w.levels == 0 }
-
-// add puts an event first in the chain of its bucket and returns what follows it there.
-func (w *wheel) add(at Time, index uint32) (next uint32) {
-	level := (bits.Len64((uint64(at)^w.cursor)|1) - 1) / digitBits
-	digit := uint64(at) >> (level * digitBits) % 64
-	b := &w.buckets[level][digit]
-	next, b.first = b.first, index+1
-	b.count++
-	w.occupied[level] |= 1 << digit
-	w.levels |= 1 << level
-	return next
-}
-
-// next empties the earliest bucket, moves the cursor to its beginning, and returns its
-// chain and its end. The wheel must not be empty.
-func (w *wheel) next() (first, count uint32, end uint64) {
-	level := bits.TrailingZeros32(w.levels)
-	digit := bits.TrailingZeros64(w.occupied[level])
-	w.occupied[level] &^= 1 << digit
-	if w.occupied[level] == 0 {
-		w.levels &^= 1 << level
-	}
-	b := &w.buckets[level][digit]
-	first, count = b.first, b.count
-	*b = bucket{}
-	shift := level * digitBits
-	above := w.cursor >> shift >> digitBits << digitBits // in two steps: the shift may be 64 or more
-	w.cursor = (above | uint64(digit)) << shift
-	return first, count, w.cursor + 1<<shift
 }
