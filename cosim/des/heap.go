@@ -1,5 +1,38 @@
 package des
 
+// front is a priority queue that mostly holds one key or two: the first lies in front of
+// a heap of the others. The zero value is empty.
+type front struct {
+	occupied bool
+	first    key
+	others   heap
+}
+
+func (f *front) push(k key) {
+	if !f.occupied {
+		f.occupied, f.first = true, k
+		return
+	}
+	if before(&k, &f.first) == 1 {
+		k, f.first = f.first, k
+	}
+	f.others.push(k)
+}
+
+// pop removes the first key; the front must be occupied.
+func (f *front) pop() key {
+	k := f.first
+	if f.others.empty() {
+		f.occupied = false
+	} else {
+		f.first = f.others.pop()
+	}
+	return k
+}
+
+// clear removes all keys.
+func (f *front) clear() { f.occupied, f.others = false, f.others[:0] }
+
 // heap is a 4-ary heap, half the depth of a binary one, of keys of 16 bytes. Its root
 // has index 3, so that the four children of a node fill one cache line; the zero value
 // is empty.
@@ -18,9 +51,6 @@ const slotBits = 24
 func (k *key) slot() uint32 { return uint32(k.tie % (1 << slotBits)) }
 
 func (h heap) empty() bool { return len(h) <= root }
-
-// top returns the first key; the heap must not be empty.
-func (h heap) top() *key { return &h[root] }
 
 func (h *heap) push(k key) {
 	if len(*h) < root {

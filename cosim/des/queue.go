@@ -16,7 +16,7 @@ import "fmt"
 type Queue[P any] struct {
 	now   Time
 	seq   uint64
-	near  heap // all events before limit
+	near  front // all events before limit
 	limit uint64
 	wheel wheel // the others
 	slots []slot[P]
@@ -108,7 +108,7 @@ func (q *Queue[P]) Pop() (payload P, ok bool) { return q.PopBy(End) }
 
 // PopBy is Pop for an event that happens at the given instant or before it.
 func (q *Queue[P]) PopBy(last Time) (payload P, ok bool) {
-	if !q.reach() || q.near.top().at > last {
+	if !q.reach() || q.near.first.at > last {
 		return payload, false
 	}
 	next := q.near.pop()
@@ -125,7 +125,7 @@ func (q *Queue[P]) Peek() Time {
 	if !q.reach() {
 		return End
 	}
-	return q.near.top().at
+	return q.near.first.at
 }
 
 // Advance moves Now forward to the instant at without an event. It panics
@@ -140,12 +140,12 @@ func (q *Queue[P]) Advance(at Time) {
 // reach brings the next event to the top of the heap, and reports whether there is one.
 func (q *Queue[P]) reach() bool {
 	for {
-		for q.dead > 0 && !q.near.empty() && q.slots[q.near.top().slot()].seq == 0 {
+		for q.dead > 0 && q.near.occupied && q.slots[q.near.first.slot()].seq == 0 {
 			dead := q.near.pop()
 			q.bury(dead.slot())
 		}
 		switch {
-		case !q.near.empty():
+		case q.near.occupied:
 			return true
 		case q.wheel.empty():
 			return false
@@ -185,7 +185,8 @@ func (q *Queue[P]) turn() {
 // sweep drops the cancelled events. The order of the others is a property of their
 // instants and sequence numbers alone, so that filing them anew cannot change it.
 func (q *Queue[P]) sweep() {
-	q.near, q.wheel, q.dead = q.near[:0], wheel{cursor: q.wheel.cursor}, 0
+	q.near.clear()
+	q.wheel, q.dead = wheel{cursor: q.wheel.cursor}, 0
 	q.free = q.free[:0]
 	for i := range q.slots {
 		s, index := &q.slots[i], uint32(i)
