@@ -91,12 +91,16 @@ func TestVerdict(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	a := &app{out: &out}
-	require.NoError(t, a.printVerdict(verdict{Key: "f/default warm on p", Record: 30, Measured: 10, P: .5, Agrees: true}))
-	require.Equal(t, "f/default warm on p: 30 recorded samples against 10 measured now: p = 0.5 (Kolmogorov-Smirnov)\n", out.String())
+	v := verdict{Key: "f/default warm on p", Record: 30, Measured: 10, P: .5, Repeated: repeatedEqual, Agrees: true}
+	require.NoError(t, a.printVerdict(v))
+	require.Equal(t, "f/default warm on p: 30 recorded samples against 10 measured now: p = 0.5 (Kolmogorov-Smirnov)\n"+
+		"f/default warm on p: the first recorded sample, measured once more: equal\n", out.String())
+	v.Repeated, v.Agrees = repeatedDifferent, false
+	require.ErrorContains(t, a.printVerdict(v), "the first recorded sample differs from what the same checkpoint and seed give here")
 	out.Reset()
 	a.json = true
 	require.ErrorContains(t, a.printVerdict(verdict{Key: "f/default warm on p", P: .001}), "the record differs from what this machine measures (p = 0.001 < 0.01)")
-	require.JSONEq(t, `{"key": "f/default warm on p", "record": 0, "measured": 0, "p": 0.001, "agrees": false}`, out.String())
+	require.JSONEq(t, `{"key": "f/default warm on p", "record": 0, "measured": 0, "p": 0.001, "repeated": "", "agrees": false}`, out.String())
 }
 
 func TestServiceTimesAreThoseOfValidSamples(t *testing.T) {
