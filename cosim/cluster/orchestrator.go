@@ -68,13 +68,9 @@ func (l *Launcher) Functions() []*Function { return l.m.functions }
 // change the list.
 func (l *Launcher) Nodes() []*Node { return l.m.nodes }
 
-// Remind has the signal handled at an instant, which does not lie in the past.
-func (l *Launcher) Remind(at des.Time, s Signal) {
-	l.m.events.Schedule(at, event{kind: eventLaunch, ref: s.Ref, tag: s.Kind})
-}
-
-// RemindTimer is Remind for a signal that may be cancelled.
-func (l *Launcher) RemindTimer(at des.Time, s Signal) des.Timer {
+// Remind has the signal handled at an instant, which does not lie in the past, unless
+// it is cancelled before.
+func (l *Launcher) Remind(at des.Time, s Signal) des.Timer {
 	return l.m.events.Schedule(at, event{kind: eventLaunch, ref: s.Ref, tag: s.Kind})
 }
 

@@ -65,12 +65,18 @@ func (q *Queue[P]) Schedule(at Time, payload P) Timer {
 	index := q.take()
 	s := &q.slots[index]
 	s.seq, s.at, s.payload = q.seq, at, payload
-	if uint64(at) < q.limit {
-		q.near.push(key{at, q.seq<<slotBits | uint64(index)})
-	} else {
-		s.next = q.wheel.add(at, index)
-	}
+	q.file(index)
 	return Timer{seq: q.seq, slot: index}
+}
+
+// file puts the event in a slot into the heap or the wheel.
+func (q *Queue[P]) file(index uint32) {
+	s := &q.slots[index]
+	if uint64(s.at) < q.limit {
+		q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
+	} else {
+		s.next = q.wheel.add(s.at, index)
+	}
 }
 
 // take returns the index of an unused slot.
@@ -169,15 +175,11 @@ func (q *Queue[P]) turn() {
 	}
 	for next := first; next != 0; {
 		index := next - 1
-		s := &q.slots[index]
-		next = s.next
-		switch {
-		case s.seq == 0:
+		next = q.slots[index].next
+		if q.slots[index].seq == 0 {
 			q.bury(index)
-		case uint64(s.at) < q.limit:
-			q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
-		default:
-			s.next = q.wheel.add(s.at, index)
+		} else {
+			q.file(index)
 		}
 	}
 }
@@ -189,14 +191,10 @@ func (q *Queue[P]) sweep() {
 	q.wheel, q.dead = wheel{cursor: q.wheel.cursor}, 0
 	q.free = q.free[:0]
 	for i := range q.slots {
-		s, index := &q.slots[i], uint32(i)
-		switch {
-		case s.seq == 0:
-			q.free = append(q.free, index)
-		case uint64(s.at) < q.limit:
-			q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
-		default:
-			s.next = q.wheel.add(s.at, index)
+		if q.slots[i].seq == 0 {
+			q.free = append(q.free, uint32(i))
+		} else {
+			q.file(uint32(i))
 		}
 	}
 }

@@ -56,11 +56,17 @@ func (a *app) verifySamples(ctx context.Context, s campaign) error {
 		if err != nil {
 			return err
 		}
-		repeated, err := a.repeat(ctx, m, s, recorded, record)
+		today, err := m.key(recorded.Function, recorded.Input, recorded.Condition)
 		if err != nil {
 			return err
 		}
-		now, err := a.measureAgain(ctx, store, m, s, recorded)
+		repeated := "not done: the software is another"
+		if today == recorded {
+			if repeated, err = a.repeat(ctx, m, s, record); err != nil {
+				return err
+			}
+		}
+		now, err := a.measureAgain(ctx, store, m, s, today)
 		if err != nil {
 			return err
 		}
@@ -92,30 +98,28 @@ func (a *app) printVerdict(v verdict) error {
 	return nil
 }
 
-// repeat measures the first recorded sample once more, without storing it, and compares
-// the two to the tick: a simulation that starts from the same checkpoint with the same
-// seed has no choice.
-func (a *app) repeat(ctx context.Context, m *measurer, s campaign, recorded servicetime.Key, record []servicetime.Sample) (string, error) {
+// repeat measures the first sample of a record of today's software once more, without
+// storing it, and compares the two to the tick: a simulation that starts from the same
+// checkpoint with the same seed has no choice.
+func (a *app) repeat(ctx context.Context, m *measurer, s campaign, record []servicetime.Sample) (string, error) {
+	const another = "not done: from another checkpoint, or with another seed"
 	first := slices.IndexFunc(record, func(sample servicetime.Sample) bool { return sample.N == 0 && sample.Status == servicetime.Valid })
 	if first < 0 {
 		return "not done: it does not count", nil
 	}
-	today, err := m.key(recorded.Function, recorded.Input, recorded.Condition)
-	if err != nil {
-		return "", err
+	was := record[first]
+	if was.Seed != gem5bridge.Seed(s.seed, was.Key, was.N) {
+		return another, nil
 	}
-	if today != recorded {
-		return "not done: the software is another", nil
-	}
-	cell := gem5bridge.Cell{Function: recorded.Function, Input: recorded.Input, Condition: recorded.Condition, Count: 1}
-	for sample, err := range m.simulator.Sample(ctx, m.job(s, []gem5bridge.Cell{cell}), nil) {
+	cell := gem5bridge.Cell{Function: was.Key.Function, Input: was.Key.Input, Condition: was.Key.Condition, First: was.N, Count: 1}
+	for is, err := range m.simulator.Sample(ctx, m.job(s, []gem5bridge.Cell{cell}), nil) {
 		switch {
 		case err != nil:
 			return "", err
-		case sample.N != 0:
-		case sample.Seed != record[first].Seed || sample.Provenance.Boot != record[first].Provenance.Boot || sample.Provenance.Restore != record[first].Provenance.Restore:
-			return "not done: from another checkpoint, or with another seed", nil
-		case sample.RoundTrip != record[first].RoundTrip || sample.Counters[servicetime.CounterCycles] != record[first].Counters[servicetime.CounterCycles]:
+		case is.N != was.N:
+		case is.Seed != was.Seed || is.Provenance.Boot != was.Provenance.Boot || is.Provenance.Restore != was.Provenance.Restore:
+			return another, nil
+		case is.RoundTrip != was.RoundTrip || is.Counters[servicetime.CounterCycles] != was.Counters[servicetime.CounterCycles]:
 			return repeatedDifferent, nil
 		default:
 			return repeatedEqual, nil
@@ -157,12 +161,8 @@ func recordOf(key servicetime.Key, collection string) results.Filter {
 }
 
 // measureAgain measures the record's function, input and condition anew and
-// stores the samples, which usually have another key: that of today's software.
-func (a *app) measureAgain(ctx context.Context, store *results.Store, m *measurer, s campaign, recorded servicetime.Key) ([]servicetime.Sample, error) {
-	key, err := m.key(recorded.Function, recorded.Input, recorded.Condition)
-	if err != nil {
-		return nil, err
-	}
+// stores the samples under the key of today's software, which is usually another.
+func (a *app) measureAgain(ctx context.Context, store *results.Store, m *measurer, s campaign, key servicetime.Key) ([]servicetime.Sample, error) {
 	first, err := store.NextN(ctx, key)
 	if err != nil {
 		return nil, err

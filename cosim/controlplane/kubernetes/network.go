@@ -143,7 +143,7 @@ func (w *network) replan(k *Kubernetes, node int32, speed float64) {
 	l.speed = speed
 	if len(l.flows) > 0 {
 		takes := time.Duration(math.Ceil(max(0, l.first()-l.virtual) / speed))
-		l.timer = k.l.RemindTimer(k.l.Now().Add(takes), signal(signalBytes, 0, node))
+		l.timer = k.l.Remind(k.l.Now().Add(takes), signal(signalBytes, 0, node))
 	}
 }
 
