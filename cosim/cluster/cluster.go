@@ -129,6 +129,7 @@ func New(config Config) (*Model, error) {
 	for i, f := range config.Functions {
 		created := newFunction(i, f, config)
 		created.model = m
+		created.source = m.events.NewSource(event{kind: eventArrival, ref: int32(i)})
 		for _, platform := range platforms {
 			created.laws = append(created.laws, f.Laws[platform])
 		}
@@ -270,7 +271,7 @@ func (m *Model) scheduleArrival(f *Function) {
 		return
 	}
 	f.next = a
-	m.events.Schedule(a.At, event{kind: eventArrival, ref: int32(f.index)})
+	m.events.Emit(f.source, a.At)
 }
 
 // arrive admits the pending arrival of f and schedules the one after it.

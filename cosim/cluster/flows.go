@@ -47,6 +47,7 @@ func (NoArrivals) Next() (Arrival, bool) { return Arrival{}, false }
 // that are still on their way keep the run going.
 type flows struct {
 	source  Flows
+	begins  des.Source // of the flows' beginnings
 	onWay   int
 	waiting []Release // by slot, while on their way
 	free    []int32
@@ -57,13 +58,14 @@ func (m *Model) initFlows() {
 	m.flows.source = m.config.Flows
 	m.flows.release = m.send
 	if m.flows.source != nil {
+		m.flows.begins = m.events.NewSource(event{kind: eventFlow})
 		m.scheduleFlow()
 	}
 }
 
 func (m *Model) scheduleFlow() {
 	if at, ok := m.flows.source.Next(); ok && at <= m.config.Horizon {
-		m.events.Schedule(at, event{kind: eventFlow})
+		m.events.Emit(m.flows.begins, at)
 	}
 }
 

@@ -21,6 +21,7 @@ type Function struct {
 	random    *rand.Rand // routing/<function>
 	condition *rand.Rand // condition/<function>; nil in the coupled model
 	census    *Census    // nil unless wanted
+	source    des.Source // of the arrivals
 	next      Arrival
 	queue     line
 	memory    *memoryUse // nil: nobody follows it

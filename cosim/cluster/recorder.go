@@ -69,15 +69,19 @@ type span struct {
 // bucket of the timeline.
 type level struct {
 	value    int64
-	since    des.Time
-	boundary des.Time // until then, what is added belongs to the same parts
-	area     float64  // value · nanoseconds, not yet in the parts
+	moment   int64    // sum of every change times its nanoseconds after since
+	since    des.Time // until here, all is in the integrals
+	boundary des.Time // until there, what is added belongs to the same ones
 	total    float64  // value · nanoseconds, from the beginning to the end
 	observed float64  // value · nanoseconds, from warm-up to horizon
 	buckets  []float64
 	bucket   int
 	span     span
 }
+
+// stretch bounds boundary − since, so that moment does not overflow: 2^40 ns, some 18
+// minutes, for a value of up to 2^22.
+const stretch = 1 << 40
 
 func (l *level) init(s span, buckets int) {
 	l.buckets = make([]float64, buckets)
@@ -86,12 +90,10 @@ func (l *level) init(s span, buckets int) {
 }
 
 func (l *level) add(delta int64, now des.Time) {
-	if now < l.boundary {
-		l.area += float64(l.value) * float64(now-l.since)
-		l.since = now
-	} else {
+	if now >= l.boundary {
 		l.advance(now)
 	}
+	l.moment += delta * int64(now-l.since)
 	l.value += delta
 }
 
@@ -99,7 +101,7 @@ func (l *level) add(delta int64, now des.Time) {
 func (l *level) advance(now des.Time) {
 	for {
 		to := min(now, l.boundary)
-		area := l.area + float64(l.value)*float64(to-l.since)
+		area := float64(l.value*int64(to-l.since) - l.moment)
 		l.total += area
 		if l.since >= l.span.warmUp && l.since < l.span.horizon {
 			l.observed += area
@@ -107,7 +109,7 @@ func (l *level) advance(now des.Time) {
 		if l.bucket < len(l.buckets) {
 			l.buckets[l.bucket] += area
 		}
-		l.area, l.since = 0, to
+		l.moment, l.since = 0, to
 		if to < l.boundary {
 			return
 		}
@@ -117,7 +119,7 @@ func (l *level) advance(now des.Time) {
 
 // next returns the first boundary after since, and moves on to the bucket that it is in.
 func (l *level) next() des.Time {
-	next := des.End
+	next := l.since.Add(stretch)
 	for _, at := range []des.Time{l.span.warmUp, l.span.horizon} {
 		if at > l.since {
 			next = min(next, at)

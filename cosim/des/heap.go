@@ -20,14 +20,12 @@ func (f *front) push(k key) {
 }
 
 // pop removes the first key; the front must be occupied.
-func (f *front) pop() key {
-	k := f.first
+func (f *front) pop() {
 	if f.others.empty() {
 		f.occupied = false
 	} else {
 		f.first = f.others.pop()
 	}
-	return k
 }
 
 // clear removes all keys.
@@ -86,31 +84,57 @@ func (h heap) rise(i int, k key) {
 
 // sink puts k into the heap whose root is a hole. The hole sinks to the bottom first,
 // since a key from there rarely belongs much higher (Wegener, Theoretical Computer
-// Science 118 (1993) 81-98), and which child rises is computed rather than branched
-// on, since no processor foresees it.
+// Science 118 (1993) 81-98).
 func (h heap) sink(k key) {
 	i := root
 	for {
-		first := 4*i - 8
-		if first+3 >= len(h) {
+		child := h.least(i)
+		if child < 0 {
 			break
 		}
-		c := h[first : first+4 : first+4]
-		a := before(&c[1], &c[0])
-		b := 2 + before(&c[3], &c[2])
-		least := a + (b-a)*before(&c[b&3], &c[a&3])
-		h[i] = c[least&3]
-		i = first + least
-	}
-	if first := 4*i - 8; first < len(h) {
-		least := first
-		for c := first + 1; c < len(h); c++ {
-			least += (c - least) * before(&h[c], &h[least])
-		}
-		h[i] = h[least]
-		i = least
+		h[i] = h[child]
+		i = child
 	}
 	h.rise(i, k)
+}
+
+// replace puts k in the place of the first key. It is for keys that belong near the top.
+func (h heap) replace(k key) {
+	i := root
+	for {
+		child := h.least(i)
+		if child < 0 || before(&k, &h[child]) == 1 {
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	h[i] = k
+}
+
+// least returns which of the children of i comes first; -1 where there are none. It is
+// computed rather than branched on, since no processor foresees it.
+func (h heap) least(i int) int {
+	first := 4*i - 8
+	if first+4 > len(h) {
+		return h.leastOfFew(first)
+	}
+	c := h[first : first+4 : first+4]
+	a := before(&c[1], &c[0])
+	b := 2 + before(&c[3], &c[2])
+	return first + a + (b-a)*before(&c[b&3], &c[a&3])
+}
+
+// leastOfFew is least at the end of the heap.
+func (h heap) leastOfFew(first int) int {
+	if first >= len(h) {
+		return -1
+	}
+	least := first
+	for c := first + 1; c < len(h); c++ {
+		least += (c - least) * before(&h[c], &h[least])
+	}
+	return least
 }
 
 // before returns 1 where x happens before y, else 0.

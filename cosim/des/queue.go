@@ -12,23 +12,25 @@ import "fmt"
 // 824-834): 64 buckets of one instant each, 64 of 64 ns, 64 of 4096 ns, and so on. A
 // bucket whose turn has come goes into the heap if few events are in it, else into the
 // 64 buckets below. The heap so stays small enough for the first cache, however many
-// events are pending.
+// events are pending. Events of sources are in a heap of their own.
 type Queue[P any] struct {
-	now   Time
-	seq   uint64
-	near  front // all events before limit
-	limit uint64
-	wheel wheel // the others
-	slots []slot[P]
-	free  []uint32 // indices of unused slots
-	dead  int      // cancelled events that still have their slots
+	now     Time
+	seq     uint64
+	single  int   // pending events that belong to no source
+	dead    int   // cancelled events that still have their slots
+	near    front // all events up to limit
+	limit   Time
+	wheel   wheel     // the others
+	slots   []slot[P] // the first is never used
+	free    uint32    // the first of the chain of unused slots
+	sources sources[P]
 }
 
 // slot is one pending event.
 type slot[P any] struct {
 	seq     uint64 // 0: cancelled, or none
 	at      Time
-	next    uint32 // in the wheel: 1 + the slot of the next in its bucket
+	next    uint32 // slot in a chain: of its bucket in the wheel, or of unused ones; 0: none
 	payload P
 }
 
@@ -51,46 +53,59 @@ type Timer struct {
 func (q *Queue[P]) Now() Time { return q.now }
 
 // Len returns the number of events that are still to happen.
-func (q *Queue[P]) Len() int { return len(q.slots) - len(q.free) - q.dead }
+func (q *Queue[P]) Len() int { return q.single + q.sources.pending }
 
 // Schedule adds an event at the instant at. An instant before Now is a
 // programming error and panics, since it would break the order of time.
 func (q *Queue[P]) Schedule(at Time, payload P) Timer {
+	seq := q.stamp(at)
+	index := q.free
+	if index == 0 {
+		index = q.grow()
+	}
+	s := &q.slots[index]
+	q.free = s.next
+	q.single++
+	s.seq, s.at, s.payload = seq, at, payload
+	if at <= q.limit {
+		q.near.push(key{at, seq<<slotBits | uint64(index)})
+	} else {
+		s.next = q.wheel.add(at, index)
+	}
+	return Timer{seq: seq, slot: index}
+}
+
+// stamp returns the sequence number of a new event, which must not lie in the past.
+func (q *Queue[P]) stamp(at Time) uint64 {
+	q.seq++
+	if at < q.now || q.seq == maxSeq {
+		q.refuse(at)
+	}
+	return q.seq
+}
+
+func (q *Queue[P]) refuse(at Time) {
 	if at < q.now {
 		panic(fmt.Sprintf("des: schedule at %v, but it is already %v", at, q.now))
 	}
-	if q.seq++; q.seq == maxSeq {
-		panic(fmt.Sprintf("des: %d events are too many", uint64(maxSeq)))
-	}
-	index := q.take()
-	s := &q.slots[index]
-	s.seq, s.at, s.payload = q.seq, at, payload
-	q.file(index)
-	return Timer{seq: q.seq, slot: index}
+	panic(fmt.Sprintf("des: %d events are too many", uint64(maxSeq)))
 }
 
-// file puts the event in a slot into the heap or the wheel.
-func (q *Queue[P]) file(index uint32) {
-	s := &q.slots[index]
-	if uint64(s.at) < q.limit {
-		q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
-	} else {
-		s.next = q.wheel.add(s.at, index)
-	}
-}
-
-// take returns the index of an unused slot.
-func (q *Queue[P]) take() uint32 {
-	if n := len(q.free); n > 0 {
-		index := q.free[n-1]
-		q.free = q.free[:n-1]
-		return index
-	}
+// grow returns an unused slot that is in no chain.
+func (q *Queue[P]) grow() uint32 {
 	if len(q.slots) == maxSlots {
-		panic(fmt.Sprintf("des: %d pending events are too many", maxSlots))
+		panic(fmt.Sprintf("des: %d pending events are too many", maxSlots-1))
 	}
 	q.slots = append(q.slots, slot[P]{})
+	if len(q.slots) == 1 {
+		return q.grow()
+	}
 	return uint32(len(q.slots) - 1)
+}
+
+// release makes a slot an unused one.
+func (q *Queue[P]) release(s *slot[P], index uint32) {
+	s.seq, s.next, q.free = 0, q.free, index
 }
 
 // Cancel withdraws the event that t names and reports whether it was still to
@@ -101,8 +116,8 @@ func (q *Queue[P]) Cancel(t Timer) bool {
 		return false
 	}
 	q.slots[t.slot].seq = 0
-	q.dead++
-	if q.dead > 64 && q.dead > q.Len() {
+	q.single--
+	if q.dead++; q.dead > 64 && q.dead > q.single {
 		q.sweep()
 	}
 	return true
@@ -114,24 +129,36 @@ func (q *Queue[P]) Pop() (payload P, ok bool) { return q.PopBy(End) }
 
 // PopBy is Pop for an event that happens at the given instant or before it.
 func (q *Queue[P]) PopBy(last Time) (payload P, ok bool) {
-	if !q.reach() || q.near.first.at > last {
+	single := q.reach()
+	if q.sources.any() && (!single || q.sources.before(&q.near.first)) {
+		if at := q.sources.at(); at <= last {
+			q.now = at
+			return q.sources.pop(), true
+		}
 		return payload, false
 	}
-	next := q.near.pop()
-	index := next.slot()
+	if !single || q.near.first.at > last {
+		return payload, false
+	}
+	q.now = q.near.first.at
+	index := q.near.first.slot()
+	q.near.pop()
+	q.single--
 	s := &q.slots[index]
-	s.seq = 0
-	q.free = append(q.free, index)
-	q.now = next.at
+	q.release(s, index)
 	return s.payload, true
 }
 
 // Peek returns the instant of the next event, or End when there is none.
 func (q *Queue[P]) Peek() Time {
-	if !q.reach() {
-		return End
+	next := End
+	if q.sources.any() {
+		next = q.sources.at()
 	}
-	return q.near.first.at
+	if q.reach() {
+		next = min(next, q.near.first.at)
+	}
+	return next
 }
 
 // Advance moves Now forward to the instant at without an event. It panics
@@ -143,12 +170,20 @@ func (q *Queue[P]) Advance(at Time) {
 	q.now = at
 }
 
-// reach brings the next event to the top of the heap, and reports whether there is one.
-func (q *Queue[P]) reach() bool {
+// reach brings the next event that belongs to no source to the front, and reports
+// whether there is one.
+func (q *Queue[P]) reach() bool { return q.near.occupied && q.dead == 0 || q.search() }
+
+func (q *Queue[P]) search() bool {
 	for {
-		for q.dead > 0 && q.near.occupied && q.slots[q.near.first.slot()].seq == 0 {
-			dead := q.near.pop()
-			q.bury(dead.slot())
+		for q.dead > 0 && q.near.occupied {
+			index := q.near.first.slot()
+			s := &q.slots[index]
+			if s.seq != 0 {
+				break
+			}
+			q.near.pop()
+			q.bury(s, index)
 		}
 		switch {
 		case q.near.occupied:
@@ -161,26 +196,36 @@ func (q *Queue[P]) reach() bool {
 }
 
 // bury gives back the slot of a cancelled event.
-func (q *Queue[P]) bury(index uint32) {
+func (q *Queue[P]) bury(s *slot[P], index uint32) {
 	q.dead--
-	q.free = append(q.free, index)
+	q.release(s, index)
 }
 
 // turn takes the next bucket of the wheel to pieces.
 func (q *Queue[P]) turn() {
-	first, count, end := q.wheel.next()
-	q.limit = q.wheel.cursor
-	if count <= few || end == q.limit+1 {
-		q.limit = end
+	index, count, last := q.wheel.next()
+	q.limit = last
+	if count > few && last > q.wheel.cursor {
+		q.limit = q.wheel.cursor - 1
 	}
-	for next := first; next != 0; {
-		index := next - 1
-		next = q.slots[index].next
-		if q.slots[index].seq == 0 {
-			q.bury(index)
+	for index != 0 {
+		s := &q.slots[index]
+		next := s.next
+		if s.seq == 0 {
+			q.bury(s, index)
 		} else {
-			q.file(index)
+			q.file(s, index)
 		}
+		index = next
+	}
+}
+
+// file puts the event in a slot into the heap or the wheel.
+func (q *Queue[P]) file(s *slot[P], index uint32) {
+	if s.at <= q.limit {
+		q.near.push(key{s.at, s.seq<<slotBits | uint64(index)})
+	} else {
+		s.next = q.wheel.add(s.at, index)
 	}
 }
 
@@ -188,13 +233,13 @@ func (q *Queue[P]) turn() {
 // instants and sequence numbers alone, so that filing them anew cannot change it.
 func (q *Queue[P]) sweep() {
 	q.near.clear()
-	q.wheel, q.dead = wheel{cursor: q.wheel.cursor}, 0
-	q.free = q.free[:0]
-	for i := range q.slots {
-		if q.slots[i].seq == 0 {
-			q.free = append(q.free, uint32(i))
+	q.wheel = wheel{cursor: q.wheel.cursor}
+	q.dead, q.free = 0, 0
+	for i := len(q.slots) - 1; i > 0; i-- {
+		if s := &q.slots[i]; s.seq == 0 {
+			q.release(s, uint32(i))
 		} else {
-			q.file(uint32(i))
+			q.file(s, uint32(i))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package des_test
 
 import (
+	"slices"
 	"sort"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func drawnDelay(t *rapid.T) time.Duration {
 	return time.Duration(rapid.IntRange(0, 50).Draw(t, "delay")) << rapid.SampledFrom([]int{0, 0, 5, 12, 23, 34, 45, 57}).Draw(t, "scale")
 }
 
-// The queue against a sorted slice: any mix of schedule, cancel and pop.
+// The queue against a sorted slice: any mix of schedule, emit, cancel and pop.
 func TestQueueBehavesLikeASortedList(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -91,30 +92,46 @@ func TestQueueBehavesLikeASortedList(t *testing.T) {
 		}
 		var q des.Queue[int]
 		var model []event
+		sources := make([]des.Source, rapid.IntRange(0, 20).Draw(t, "sources"))
+		for i := range sources {
+			sources[i] = q.NewSource(-1 - i)
+		}
+		pending := func(id int) bool { return slices.ContainsFunc(model, func(e event) bool { return e.id == id }) }
 		next := 0
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			switch op := rapid.IntRange(0, 9).Draw(t, "op"); {
-			case op < 6:
+			case op < 3:
 				at := q.Now().Add(drawnDelay(t))
-				e := event{at: at, id: next}
-				if op < 4 {
-					e.timer = q.Schedule(at, next)
-				} else {
-					q.Schedule(at, next)
-				}
-				model = append(model, e)
+				model = append(model, event{at: at, id: next, timer: q.Schedule(at, next)})
 				next++
-			case op < 8 && len(model) > 0:
+			case op < 6 && len(sources) > 0:
+				i := rapid.IntRange(0, len(sources)-1).Draw(t, "source")
+				at := q.Now().Add(drawnDelay(t))
+				if pending(-1 - i) {
+					require.Panics(t, func() { q.Emit(sources[i], at) }, "one at a time")
+					break
+				}
+				q.Emit(sources[i], at)
+				model = append(model, event{at: at, id: -1 - i})
+			case op < 7 && len(model) > 0:
 				i := rapid.IntRange(0, len(model)-1).Draw(t, "victim")
 				cancellable := model[i].timer != des.Timer{}
 				require.Equal(t, cancellable, q.Cancel(model[i].timer))
 				if cancellable {
 					model = append(model[:i], model[i+1:]...)
 				}
+			case op < 8:
+				sort.SliceStable(model, func(i, j int) bool { return model[i].at < model[j].at })
+				first := des.End
+				if len(model) > 0 {
+					first = model[0].at
+				}
+				require.Equal(t, first, q.Peek())
 			default:
 				sort.SliceStable(model, func(i, j int) bool { return model[i].at < model[j].at })
-				id, ok := q.Pop()
-				require.Equal(t, len(model) > 0, ok)
+				last := q.Now().Add(drawnDelay(t))
+				id, ok := q.PopBy(last)
+				require.Equal(t, len(model) > 0 && model[0].at <= last, ok)
 				if ok {
 					require.Equal(t, model[0].id, id)
 					require.Equal(t, model[0].at, q.Now())
@@ -128,6 +145,7 @@ func TestQueueBehavesLikeASortedList(t *testing.T) {
 
 func TestManyCancelsAreSweptAndAllocateNothing(t *testing.T) {
 	var q des.Queue[int]
+	source := q.NewSource(-1)
 	churn := func() {
 		for i := range 1000 {
 			q.Cancel(q.Schedule(q.Now()+1000, i))
@@ -135,13 +153,16 @@ func TestManyCancelsAreSweptAndAllocateNothing(t *testing.T) {
 		for i := range 100 {
 			q.Schedule(q.Now()+des.Time(i), i)
 		}
-		for range 100 {
-			q.Pop()
+		for q.Len() > 1 {
+			if p, _ := q.Pop(); p < 0 {
+				q.Emit(source, q.Now()+7)
+			}
 		}
 	}
+	q.Emit(source, 0)
 	churn()
 	require.Zero(t, testing.AllocsPerRun(20, churn), "steady state allocates")
-	require.Zero(t, q.Len())
+	require.Equal(t, 1, q.Len(), "the source goes on")
 }
 
 // BenchmarkHold is the classic hold model: pop the next event, schedule one at

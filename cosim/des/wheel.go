@@ -7,19 +7,19 @@ import "math/bits"
 // differs from the cursor, in the bucket of that digit: what lies on a level comes
 // before all that lies on higher ones.
 type wheel struct {
-	cursor   uint64
+	cursor   Time
 	levels   uint32              // which have occupied buckets
 	occupied [wheelLevels]uint64 // buckets
-	buckets  [wheelLevels][64]bucket
+	buckets  [wheelLevels * 64]bucket
 }
 
 const (
 	digitBits   = 6
-	wheelLevels = 11 // 63 bits of time
+	wheelLevels = 16 // 11 make 63 bits of time; a power of two spares checks
 )
 
 type bucket struct {
-	first uint32 // 1 + a slot
+	first uint32 // slot
 	count uint32
 }
 
@@ -27,10 +27,10 @@ func (w *wheel) empty() bool { return w.levels == 0 }
 
 // add puts an event first in the chain of its bucket and returns what follows it there.
 func (w *wheel) add(at Time, index uint32) (next uint32) {
-	level := (bits.Len64((uint64(at)^w.cursor)|1) - 1) / digitBits
-	digit := uint64(at) >> (level * digitBits) % 64
-	b := &w.buckets[level][digit]
-	next, b.first = b.first, index+1
+	level := (bits.Len64(uint64(at^w.cursor)|1) - 1) / digitBits % wheelLevels
+	digit := uint64(at) >> (level * digitBits & 63) % 64
+	b := &w.buckets[level*64+int(digit)]
+	next, b.first = b.first, index
 	b.count++
 	w.occupied[level] |= 1 << digit
 	w.levels |= 1 << level
@@ -38,19 +38,19 @@ func (w *wheel) add(at Time, index uint32) (next uint32) {
 }
 
 // next empties the earliest bucket, moves the cursor to its beginning, and returns its
-// chain and its end. The wheel must not be empty.
-func (w *wheel) next() (first, count uint32, end uint64) {
-	level := bits.TrailingZeros32(w.levels)
-	digit := bits.TrailingZeros64(w.occupied[level])
+// chain and its last instant. The wheel must not be empty.
+func (w *wheel) next() (first, count uint32, last Time) {
+	level := bits.TrailingZeros32(w.levels) % wheelLevels
+	digit := bits.TrailingZeros64(w.occupied[level]) % 64
 	w.occupied[level] &^= 1 << digit
 	if w.occupied[level] == 0 {
 		w.levels &^= 1 << level
 	}
-	b := &w.buckets[level][digit]
+	b := &w.buckets[level*64+digit]
 	first, count = b.first, b.count
 	*b = bucket{}
-	shift := level * digitBits
+	shift := level * digitBits & 63
 	above := w.cursor >> shift >> digitBits << digitBits // in two steps: the shift may be 64 or more
-	w.cursor = (above | uint64(digit)) << shift
-	return first, count, w.cursor + 1<<shift
+	w.cursor = (above | Time(digit)) << shift
+	return first, count, w.cursor | (1<<shift - 1)
 }
