@@ -53,23 +53,22 @@ type Hedge interface {
 }
 
 // arm has the attempt hedged if it takes long.
-func (m *Model) arm(f *Function, id int32) {
-	inv := m.invocations.at(id)
-	if f.hedge == nil || inv.twin != 0 || inv.phase == phaseFree || inv.phase == phaseBackoff {
+func (m *Model) arm(inv *invocation) {
+	f := inv.function
+	if f.hedge == nil || inv.twin != nil || inv.phase == phaseFree || inv.phase == phaseBackoff {
 		return
 	}
 	if wait, ok := f.hedge.After(); ok {
-		m.events.Schedule(m.events.Now().Add(wait), event{kind: eventHedge, ref: id, tag: inv.life})
+		m.events.Schedule(m.events.Now().Add(wait), event{kind: eventHedge, ref: inv.id, tag: inv.life})
 	}
 }
 
 // hedge makes a second attempt in another sandbox, if one can take it: bound
 // late, one with a free slot. An attempt that waits for any sandbox at all is not
 // doubled, since both would wait in the same queue.
-func (m *Model) hedge(id int32) {
-	first := *m.invocations.at(id)
+func (m *Model) hedge(first *invocation) {
 	f := first.function
-	if first.twin != 0 || first.sandbox == nil || first.phase == phaseBackoff {
+	if first.twin != nil || first.sandbox == nil || first.phase == phaseBackoff {
 		return
 	}
 	candidates := &f.all
@@ -89,13 +88,12 @@ func (m *Model) hedge(id int32) {
 		return
 	}
 	second := m.invocations.take()
-	inv := m.invocations.at(second)
-	inv.renew(f)
-	inv.arrived, inv.base, inv.luck = first.arrived, first.base, f.hedgeLuck.Float64()
-	inv.twin, inv.attempt, inv.tag = id+1, first.attempt, first.tag
-	m.invocations.at(id).twin = second + 1
+	second.renew(f)
+	second.arrived, second.base, second.luck = first.arrived, first.base, f.hedgeLuck.Float64()
+	second.attempt, second.tag = first.attempt, first.tag
+	first.twin, second.twin = second, first
 	if f.appetite != nil {
-		m.meal(second).appetite = m.meal(id).appetite // it is the same call
+		m.meal(second.id).appetite = m.meal(first.id).appetite // it is the same call
 	}
 	m.recorder.hedged(f)
 	m.bind(s, second)
@@ -103,24 +101,23 @@ func (m *Model) hedge(id int32) {
 
 // lose ends an attempt that came to nothing. Its request goes on in the attempt
 // beside it, is tried again, or fails.
-func (m *Model) lose(id int32, why Loss) {
-	inv := m.invocations.at(id)
+func (m *Model) lose(inv *invocation, why Loss) {
 	m.recorder.lostAttempts++
-	if inv.twin != 0 {
-		m.invocations.at(inv.twin - 1).twin = 0
-		m.invocations.put(id)
+	if inv.twin != nil {
+		inv.twin.twin = nil
+		m.invocations.put(inv)
 		return
 	}
 	if m.config.Retry != nil {
 		if after, again := m.config.Retry.Again(int(inv.attempt), why, m.random.retry); again {
 			inv.phase, inv.sandbox, inv.begun = phaseBackoff, nil, false
 			inv.life++
-			m.events.Schedule(m.events.Now().Add(max(0, after)), event{kind: eventRetry, ref: id, tag: inv.life})
+			m.events.Schedule(m.events.Now().Add(max(0, after)), event{kind: eventRetry, ref: inv.id, tag: inv.life})
 			return
 		}
 	}
 	f, last := inv.function, *inv
-	m.invocations.put(id)
+	m.invocations.put(inv)
 	f.inSystem--
 	m.recorder.gaveUp(m, &last, why)
 	if last.tag != 0 {
@@ -129,40 +126,38 @@ func (m *Model) lose(id int32, why Loss) {
 }
 
 // retry makes the next attempt of a request.
-func (m *Model) retry(id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) retry(inv *invocation) {
 	f := inv.function
 	inv.attempt++
 	inv.phase = phaseNew
 	m.recorder.retried(f)
 	if m.control != nil {
-		m.control.Arrived(f, id)
+		m.control.Arrived(f, inv.id)
 		return
 	}
-	m.admit(f, id)
-	m.arm(f, id)
+	m.admit(inv)
+	m.arm(inv)
 	m.scale(f)
 }
 
 // cancel ends an attempt whose request was answered by the one beside it.
-func (m *Model) cancel(id int32) {
+func (m *Model) cancel(inv *invocation) {
 	m.recorder.cancelled++
-	m.discount(id)
-	inv := m.invocations.at(id)
+	m.discount(inv)
 	s, at := inv.sandbox, inv.phase
 	if at == phaseFunctionQueue { // its sandbox went away
 		inv.function.queue.remove(inv.ticket)
-		m.invocations.put(id)
+		m.invocations.put(inv)
 		return
 	}
-	m.unqueue(s, id)
+	m.unqueue(s, inv)
 	if at == phaseOnCore || at == phaseHeld {
-		m.yield(s.node, id)
+		m.yield(s.node, inv)
 	}
 	if s.function.appetite != nil {
-		m.giveBack(s, id)
+		m.giveBack(s, inv.id)
 	}
-	m.invocations.put(id)
+	m.invocations.put(inv)
 	if at != phaseSandboxQueue {
 		m.freeSlot(s, inv.route)
 	}
@@ -170,8 +165,8 @@ func (m *Model) cancel(id int32) {
 
 // unqueue takes an attempt out of the queue in which it waits at its sandbox or node,
 // if it does.
-func (m *Model) unqueue(s *Sandbox, id int32) {
-	inv, n := m.invocations.at(id), s.node
+func (m *Model) unqueue(s *Sandbox, inv *invocation) {
+	n := s.node
 	switch inv.phase {
 	case phaseSandboxQueue:
 		s.queue.remove(inv.ticket)
@@ -184,20 +179,19 @@ func (m *Model) unqueue(s *Sandbox, id int32) {
 }
 
 // discount settles what the attempt has executed, which nobody gets to see.
-func (m *Model) discount(id int32) {
-	m.settle(id)
-	if inv := m.invocations.at(id); inv.begun {
+func (m *Model) discount(inv *invocation) {
+	m.settle(inv)
+	if inv.begun {
 		m.recorder.lost += float64(inv.busy - inv.left)
 	}
 }
 
 // settle counts the core time that an attempt on a core has received so far.
-func (m *Model) settle(id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) settle(inv *invocation) {
 	if inv.phase != phaseOnCore {
 		return
 	}
-	received := min(inv.left, time.Duration(math.Round(m.attained(inv, id))))
+	received := min(inv.left, time.Duration(math.Round(m.attained(inv))))
 	inv.left -= received
 	inv.started = m.events.Now()
 	m.recorder.executed += float64(received)
@@ -205,14 +199,13 @@ func (m *Model) settle(id int32) {
 
 // yield takes the attempt, whose work is settled, off its core, which goes to
 // the next.
-func (m *Model) yield(n *Node, id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) yield(n *Node, inv *invocation) {
 	core := int(inv.core)
 	if m.config.Discipline != FCFS {
-		n.shares[core].remove(id, m.events.Now())
+		n.shares[core].remove(inv.id, m.events.Now())
 		n.leave(core, inv.sandbox, m.events.Now())
 		if inv.sandbox.group != nil {
-			m.part(inv.sandbox, id)
+			m.part(inv.sandbox, inv.id)
 		}
 		m.continueShare(n, core)
 		return

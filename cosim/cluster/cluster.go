@@ -213,12 +213,12 @@ func (m *Model) handle(e event) {
 	case eventArrival:
 		m.arrive(m.functions[e.ref])
 	case eventCoreDone:
-		if m.invocations.at(e.ref).life == e.tag {
-			m.leaveCore(e.ref)
+		if inv := m.invocations.at(e.ref); inv.life == e.tag {
+			m.leaveCore(inv)
 		}
 	case eventServiceDone:
-		if m.invocations.at(e.ref).life == e.tag {
-			m.complete(e.ref)
+		if inv := m.invocations.at(e.ref); inv.life == e.tag {
+			m.complete(inv)
 		}
 	case eventSandboxReady:
 		if s := m.sandboxes[e.ref]; s != nil && s.life == e.tag {
@@ -235,12 +235,12 @@ func (m *Model) handle(e event) {
 	case eventSignal:
 		m.control.Handle(Signal{Kind: e.tag, Ref: e.ref})
 	case eventHedge:
-		if m.invocations.at(e.ref).life == e.tag {
-			m.hedge(e.ref)
+		if inv := m.invocations.at(e.ref); inv.life == e.tag {
+			m.hedge(inv)
 		}
 	case eventRetry:
-		if m.invocations.at(e.ref).life == e.tag {
-			m.retry(e.ref)
+		if inv := m.invocations.at(e.ref); inv.life == e.tag {
+			m.retry(inv)
 		}
 	case eventLaunch:
 		m.launcher.Handle(Signal{Kind: e.tag, Ref: e.ref})
@@ -283,23 +283,22 @@ func (m *Model) arrive(f *Function) {
 
 // enter admits an invocation that arrives now, with the tag of its flow, if any.
 func (m *Model) enter(f *Function, base time.Duration, tag int32) {
-	id := m.invocations.take()
-	inv := m.invocations.at(id)
+	inv := m.invocations.take()
 	inv.renew(f)
 	inv.arrived, inv.luck = m.events.Now(), f.luck.Float64()
 	inv.base, inv.tag, inv.attempt = base, tag, 1
 	if f.appetite != nil {
-		m.meal(id).appetite = f.appetite.Float64()
+		m.meal(inv.id).appetite = f.appetite.Float64()
 	}
 	m.greet(f)
 	f.inSystem++
 	m.recorder.arrived(m, f)
 	if m.control != nil {
-		m.control.Arrived(f, id)
+		m.control.Arrived(f, inv.id)
 		return
 	}
-	m.admit(f, id)
-	m.arm(f, id)
+	m.admit(inv)
+	m.arm(inv)
 	m.scale(f)
 }
 
@@ -313,44 +312,47 @@ func (m *Model) greet(f *Function) {
 }
 
 // admit binds the invocation to a sandbox, queues it, or rejects it.
-func (m *Model) admit(f *Function, id int32) {
+func (m *Model) admit(inv *invocation) {
+	f := inv.function
 	if m.config.Binding == BindEarly && f.all.Len() > 0 {
 		s := f.balancer.Choose(&f.all, f.random)
 		if limit := f.config.QueueLimit; !s.full() || limit == Unlimited || s.queue.len() < limit {
-			m.bind(s, id)
+			m.bind(s, inv)
 		} else {
-			m.lose(id, LossRejected)
+			m.lose(inv, LossRejected)
 		}
 		return
 	}
 	if m.config.Binding == BindLate && f.free.Len() > 0 {
-		m.give(f.balancer.Choose(&f.free, f.random), id)
+		m.give(f.balancer.Choose(&f.free, f.random), inv)
 		return
 	}
 	if limit := f.config.QueueLimit; limit != Unlimited && f.queue.len() >= limit && !m.mayGrow(f) {
-		m.lose(id, LossRejected)
+		m.lose(inv, LossRejected)
 		return
 	}
-	m.wait(&f.queue, id, phaseFunctionQueue)
+	inv.wait(&f.queue, phaseFunctionQueue)
 }
 
 // bind gives the invocation to the sandbox, where it is served at once or waits.
-func (m *Model) bind(s *Sandbox, id int32) {
+func (m *Model) bind(s *Sandbox, inv *invocation) {
 	if !s.full() {
-		m.give(s, id)
+		m.give(s, inv)
 		return
 	}
 	s.function.roster.last = s
-	m.invocations.at(id).sandbox = s
-	m.wait(&s.queue, id, phaseSandboxQueue)
+	m.line(s, inv)
+}
+
+// line has the invocation wait for a slot of the sandbox.
+func (m *Model) line(s *Sandbox, inv *invocation) {
+	inv.sandbox = s
+	inv.wait(&s.queue, phaseSandboxQueue)
 	s.node.load++
 }
 
 // wait puts the invocation at the end of a queue.
-func (m *Model) wait(q *line, id int32, at phase) {
-	inv := m.invocations.at(id)
-	inv.phase, inv.ticket = at, q.push(id)
-}
+func (inv *invocation) wait(q *line, at phase) { inv.phase, inv.ticket = at, q.push(inv.id) }
 
 // mayGrow reports whether a sandbox is on its way, or will be ordered, for the
 // invocation that is just being admitted: then it may wait beyond the queue's
@@ -361,14 +363,13 @@ func (m *Model) mayGrow(f *Function) bool {
 }
 
 // give binds the invocation to the sandbox and serves it at once.
-func (m *Model) give(s *Sandbox, id int32) {
+func (m *Model) give(s *Sandbox, inv *invocation) {
 	s.function.roster.last = s
-	m.serve(s, id)
+	m.serve(s, inv)
 }
 
 // serve gives a bound invocation a slot of the sandbox and asks for a core.
-func (m *Model) serve(s *Sandbox, id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) serve(s *Sandbox, inv *invocation) {
 	inv.sandbox = s
 	f := s.function
 	s.inService++
@@ -378,14 +379,13 @@ func (m *Model) serve(s *Sandbox, id int32) {
 		f.free.remove(s)
 	}
 	if f.memory != nil {
-		m.feed(s, id)
+		m.feed(s, inv.id)
 	}
-	m.enterNode(s.node, id)
+	m.enterNode(s.node, inv)
 }
 
 // execute starts service on a core of the sandbox's node, or goes on with it.
-func (m *Model) execute(n *Node, core int, id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) execute(n *Node, core int, inv *invocation) {
 	s := inv.sandbox
 	if !inv.begun && !m.draw(inv, s, core) {
 		return
@@ -435,18 +435,17 @@ func (m *Model) draw(inv *invocation, s *Sandbox, core int) bool {
 }
 
 // leaveCore ends the busy part of an invocation under FCFS.
-func (m *Model) leaveCore(id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) leaveCore(inv *invocation) {
 	n, core := inv.sandbox.node, int(inv.core)
-	m.release(n, id)
+	m.release(n, inv)
 	m.passOn(n, core)
-	m.afterCore(id)
+	m.afterCore(inv)
 }
 
 // passOn gives a core to the one who has waited for it longest.
 func (m *Model) passOn(n *Node, core int) {
 	if next, ok := n.nextFor(core); ok {
-		m.occupy(n, core, next)
+		m.occupy(n, core, m.invocations.at(next))
 		return
 	}
 	n.idle.set(core)
@@ -454,8 +453,7 @@ func (m *Model) passOn(n *Node, core int) {
 }
 
 // release records in the sandbox what the core will remember of it.
-func (m *Model) release(n *Node, id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) release(n *Node, inv *invocation) {
 	m.recorder.executed += float64(inv.left)
 	inv.function.executed += inv.left
 	inv.left = 0
@@ -463,19 +461,17 @@ func (m *Model) release(n *Node, id int32) {
 }
 
 // afterCore lets the off-core part follow the busy part.
-func (m *Model) afterCore(id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) afterCore(inv *invocation) {
 	if off := inv.service - inv.busy; off > 0 {
 		inv.phase = phaseOffCore
-		m.events.Schedule(m.events.Now().Add(off), event{kind: eventServiceDone, ref: id, tag: inv.life})
+		m.events.Schedule(m.events.Now().Add(off), event{kind: eventServiceDone, ref: inv.id, tag: inv.life})
 		return
 	}
-	m.complete(id)
+	m.complete(inv)
 }
 
 // complete answers a request and gives the slot of its invocation to the next.
-func (m *Model) complete(id int32) {
-	inv := m.invocations.at(id)
+func (m *Model) complete(inv *invocation) {
 	s, f, twin := inv.sandbox, inv.function, inv.twin
 	m.recorder.done(m, inv)
 	if f.hedge != nil {
@@ -486,13 +482,13 @@ func (m *Model) complete(id int32) {
 		m.endOfStep(inv, true)
 	}
 	if f.appetite != nil {
-		m.giveBack(s, id)
+		m.giveBack(s, inv.id)
 	}
-	m.invocations.put(id)
+	m.invocations.put(inv)
 	f.inSystem--
-	if twin != 0 {
-		m.invocations.at(twin - 1).twin = 0
-		m.cancel(twin - 1)
+	if twin != nil {
+		twin.twin = nil
+		m.cancel(twin)
 	}
 	m.freeSlot(s, route)
 }
@@ -512,7 +508,7 @@ func (m *Model) freeSlot(s *Sandbox, route int32) {
 	next, waited := s.queue.pop()
 	if waited {
 		s.node.load--
-		m.serve(s, next)
+		m.serve(s, m.invocations.at(next))
 	}
 	if m.control != nil {
 		m.control.Left(s, route)
@@ -529,7 +525,7 @@ func (m *Model) freeSlot(s *Sandbox, route int32) {
 	}
 	if m.config.Binding == BindLate {
 		if next, ok := f.queue.pop(); ok {
-			m.give(s, next)
+			m.give(s, m.invocations.at(next))
 			return
 		}
 	}

@@ -66,14 +66,13 @@ func (a *Actuator) Remind(at des.Time, s Signal) {
 // where the queue is full.
 func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 	f := s.function
-	a.m.invocations.at(id).route = route
+	inv := a.m.invocations.at(id)
+	inv.route = route
 	switch {
 	case !s.full():
-		a.m.serve(s, id)
+		a.m.serve(s, inv)
 	case f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit:
-		a.m.invocations.at(id).sandbox = s
-		a.m.wait(&s.queue, id, phaseSandboxQueue)
-		s.node.load++
+		a.m.line(s, inv)
 	default:
 		return false
 	}
@@ -85,7 +84,7 @@ func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 func (a *Actuator) Delay(id int32, d time.Duration) { a.m.invocations.at(id).way += d }
 
 // Reject ends an attempt unserved.
-func (a *Actuator) Reject(_ *Function, id int32) { a.m.lose(id, LossRejected) }
+func (a *Actuator) Reject(_ *Function, id int32) { a.m.lose(a.m.invocations.at(id), LossRejected) }
 
 // Add starts a sandbox, one that is ready at once and has had its first call
 // where existing. It returns nil where no node is known yet: Placed follows, unless

@@ -80,9 +80,9 @@ func (g *group) exhausted(now des.Time) des.Time {
 
 // enlist makes an invocation that has got a core one of its sandbox's group. It has no
 // part of the core yet.
-func (m *Model) enlist(s *Sandbox, id int32) {
-	m.invocations.at(id).phase = phaseHeld
-	s.group.tasks = append(s.group.tasks, id)
+func (m *Model) enlist(s *Sandbox, inv *invocation) {
+	inv.phase = phaseHeld
+	s.group.tasks = append(s.group.tasks, inv.id)
 	m.reweigh(s)
 }
 
@@ -158,8 +158,9 @@ func (m *Model) quota(s *Sandbox) {
 	if g.held {
 		g.held = false
 		for _, id := range g.tasks {
-			s.node.shares[m.invocations.at(id).core].unpark(id)
-			m.attach(s.node, int(m.invocations.at(id).core), id)
+			inv := m.invocations.at(id)
+			s.node.shares[inv.core].unpark(id)
+			m.attach(s.node, int(inv.core), inv)
 		}
 		return
 	}
@@ -183,7 +184,7 @@ func (m *Model) ending(s *Sandbox) (wait des.Time) {
 		if inv.phase != phaseOnCore {
 			continue
 		}
-		if left := float64(inv.left) - m.attained(inv, id); left < 1 {
+		if left := float64(inv.left) - m.attained(inv); left < 1 {
 			c := &s.node.shares[inv.core]
 			wait = max(wait, 1, des.Time(math.Ceil(left/s.group.weight()*c.weight)))
 		}
@@ -203,7 +204,7 @@ func (m *Model) hold(s *Sandbox) {
 		if inv.phase != phaseOnCore {
 			continue
 		}
-		m.settle(id)
+		m.settle(inv)
 		m.recorder.stays++
 		c := &n.shares[inv.core]
 		c.remove(id, now)
@@ -245,7 +246,7 @@ func (m *Model) balance(n *Node, idle int) {
 	now, c := m.events.Now(), &n.shares[busiest]
 	last := slices.MaxFunc(c.jobs, func(a, b job) int { return int(a.order - b.order) })
 	inv := m.invocations.at(last.id)
-	m.settle(last.id)
+	m.settle(inv)
 	if inv.left == 0 {
 		return // it is about to leave by itself
 	}
@@ -258,5 +259,5 @@ func (m *Model) balance(n *Node, idle int) {
 	inv.core = int32(idle)
 	last.sandbox.enter(idle)
 	n.enter(idle)
-	m.attach(n, idle, last.id)
+	m.attach(n, idle, inv)
 }

@@ -236,13 +236,13 @@ func (m *Model) fill(s *Sandbox) {
 		if !ok {
 			return
 		}
-		m.give(s, id)
+		m.give(s, m.invocations.at(id))
 	}
 	for m.config.Binding == BindEarly {
 		id, ok := f.queue.pop()
 		if !ok {
 			return
 		}
-		m.bind(s, id)
+		m.bind(s, m.invocations.at(id))
 	}
 }

@@ -13,26 +13,27 @@ import (
 type invocation struct {
 	function *Function
 	sandbox  *Sandbox
-	arrived  des.Time // of the request
-	started  des.Time // a core was given the last time
+	twin     *invocation // the attempt beside it
+	arrived  des.Time    // of the request
+	started  des.Time    // a core was given the last time
 	base     time.Duration
 	service  time.Duration
 	busy     time.Duration
 	left     time.Duration // of busy, when the core was given
 	luck     float64       // the quantile of its service time, drawn at arrival
 	way      time.Duration // to the sandbox and back, added to the response
+	id       int32         // its slot
 	core     int32
 	route    int32  // of the control plane
 	life     int32  // tells apart what happens to this attempt and to others in its slot
-	twin     int32  // 1 + the slot of the attempt beside it; 0: none
 	ticket   uint32 // in the queue that it waits in
 	attempt  uint16 // of its request, from 1
 	tag      int32  // of a flow's; else 0
 	class    Class
 	phase    phase
-	begun    bool     // has its service time
-	awaited  bool     // was there before its sandbox was
-	_        [16]byte // to two cache lines
+	begun    bool    // has its service time
+	awaited  bool    // was there before its sandbox was
+	_        [8]byte // to two cache lines
 }
 
 // renew begins a new attempt in the slot of one that has ended: what is set when
@@ -41,32 +42,33 @@ type invocation struct {
 func (inv *invocation) renew(f *Function) {
 	inv.function, inv.sandbox = f, nil
 	inv.begun, inv.phase = false, phaseNew
-	inv.way, inv.route, inv.twin = 0, 0, 0
+	inv.twin, inv.way, inv.route = nil, 0, 0
 }
 
-// pool recycles invocations, so that memory follows the number in the system.
+// pool recycles invocations, so that memory follows the number in the system. They stay
+// where they are.
 type pool struct {
-	slots []invocation
-	free  []int32
+	slots []*invocation
+	free  []*invocation
 }
 
-func (p *pool) take() int32 {
+func (p *pool) take() *invocation {
 	if n := len(p.free); n > 0 {
-		id := p.free[n-1]
+		inv := p.free[n-1]
 		p.free = p.free[:n-1]
-		return id
+		return inv
 	}
-	p.slots = append(p.slots, invocation{})
-	return int32(len(p.slots) - 1)
+	inv := &invocation{id: int32(len(p.slots))}
+	p.slots = append(p.slots, inv)
+	return inv
 }
 
-func (p *pool) at(id int32) *invocation { return &p.slots[id] }
+func (p *pool) at(id int32) *invocation { return p.slots[id] }
 
-func (p *pool) put(id int32) {
-	inv := &p.slots[id]
+func (p *pool) put(inv *invocation) {
 	inv.life++
 	inv.phase = phaseFree
-	p.free = append(p.free, id)
+	p.free = append(p.free, inv)
 }
 
 // Class groups conditions for the recorder: cold, warm, lukewarm by powers of

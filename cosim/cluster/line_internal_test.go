@@ -157,12 +157,13 @@ func TestARecycledSlotIsAnotherLife(t *testing.T) {
 	t.Parallel()
 	var p pool
 	a, b := p.take(), p.take()
-	require.NotEqual(t, a, b)
-	before := p.at(a).life
+	require.NotEqual(t, a.id, b.id)
+	require.Same(t, a, p.at(a.id))
+	before := a.life
 	p.put(a)
-	require.Equal(t, phaseFree, p.at(a).phase)
-	require.Equal(t, a, p.take(), "memory follows the number in the system")
-	require.NotEqual(t, before, p.at(a).life)
+	require.Equal(t, phaseFree, a.phase)
+	require.Same(t, a, p.take(), "memory follows the number in the system")
+	require.NotEqual(t, before, a.life)
 	require.Len(t, p.slots, 2)
 }
 

@@ -154,14 +154,13 @@ const restart = 10 * time.Second
 func (m *Model) kill(s *Sandbox) {
 	f := s.function
 	bound, homeless := m.inhabitants(s)
-	for _, id := range append(homeless, bound...) {
-		m.unqueue(s, id)
+	for _, inv := range append(homeless, bound...) {
+		m.unqueue(s, inv)
 	}
-	for _, id := range bound { // after the queues: cores go to who waits for them
-		m.discount(id)
-		inv := m.invocations.at(id)
+	for _, inv := range bound { // after the queues: cores go to who waits for them
+		m.discount(inv)
 		if inv.phase == phaseOnCore || inv.phase == phaseHeld {
-			m.yield(s.node, id)
+			m.yield(s.node, inv)
 		}
 		if inv.phase != phaseSandboxQueue {
 			f.inService--
@@ -169,11 +168,11 @@ func (m *Model) kill(s *Sandbox) {
 		}
 	}
 	gone := Lost{Sandbox: s}
-	for _, id := range homeless {
-		m.invocations.at(id).sandbox = nil
+	for _, inv := range homeless {
+		inv.sandbox = nil
 	}
-	for _, id := range bound {
-		gone.Routes = append(gone.Routes, m.detach(id))
+	for _, inv := range bound {
+		gone.Routes = append(gone.Routes, m.detach(inv))
 	}
 	m.discard(s)
 	if m.control != nil {
@@ -181,26 +180,25 @@ func (m *Model) kill(s *Sandbox) {
 	} else {
 		m.events.Schedule(m.events.Now().Add(restart), event{kind: eventRestart, ref: int32(f.index)})
 	}
-	for _, id := range bound {
-		m.lose(id, LossMemory)
+	for _, inv := range bound {
+		m.lose(inv, LossMemory)
 	}
-	for _, id := range homeless {
-		m.admit(f, id)
+	for _, inv := range homeless {
+		m.admit(inv)
 	}
 	m.placeWaiting()
 }
 
 // inhabitants lists the invocations that end with a sandbox, and those that only
 // wait in front of it and can go elsewhere.
-func (m *Model) inhabitants(s *Sandbox) (bound, homeless []int32) {
-	for i := range m.invocations.slots {
-		inv := &m.invocations.slots[i]
+func (m *Model) inhabitants(s *Sandbox) (bound, homeless []*invocation) {
+	for _, inv := range m.invocations.slots {
 		switch {
 		case inv.phase == phaseFree || inv.sandbox != s:
 		case inv.phase == phaseSandboxQueue && m.control == nil:
-			homeless = append(homeless, int32(i))
+			homeless = append(homeless, inv)
 		default:
-			bound = append(bound, int32(i))
+			bound = append(bound, inv)
 		}
 	}
 	return bound, homeless

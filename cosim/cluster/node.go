@@ -180,43 +180,42 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 }
 
 // enterNode asks for a core for an invocation that has a sandbox's slot.
-func (m *Model) enterNode(n *Node, id int32) {
+func (m *Model) enterNode(n *Node, inv *invocation) {
 	if m.config.Discipline != FCFS {
 		if n.online == 0 {
-			m.wait(&n.queue, id, phaseNodeQueue)
+			inv.wait(&n.queue, phaseNodeQueue)
 			return
 		}
-		m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
+		m.share(n, m.chooseShared(n, inv.sandbox), inv)
 		return
 	}
-	s := m.invocations.at(id).sandbox
+	s := inv.sandbox
 	if m.config.CoreChoice == CorePinned {
 		if !n.idle.has(int(s.pinned)) {
-			m.wait(&n.waiting[s.pinned], id, phaseCoreQueue)
+			inv.wait(&n.waiting[s.pinned], phaseCoreQueue)
 			return
 		}
-		m.take(n, int(s.pinned), id)
+		m.take(n, int(s.pinned), inv)
 		return
 	}
 	if !n.idle.any() {
-		m.wait(&n.queue, id, phaseNodeQueue)
+		inv.wait(&n.queue, phaseNodeQueue)
 		return
 	}
-	m.take(n, m.chooseIdle(n, s), id)
+	m.take(n, m.chooseIdle(n, s), inv)
 }
 
 // take gives an idle core to the invocation.
-func (m *Model) take(n *Node, core int, id int32) {
+func (m *Model) take(n *Node, core int, inv *invocation) {
 	n.idle.clear(core)
 	m.recorder.busyCores(m, 1)
-	m.occupy(n, core, id)
+	m.occupy(n, core, inv)
 }
 
 // occupy gives a core to the invocation until its busy part is over.
-func (m *Model) occupy(n *Node, core int, id int32) {
-	m.execute(n, core, id)
-	inv := m.invocations.at(id)
-	m.events.Schedule(m.events.Now().Add(inv.left), event{kind: eventCoreDone, ref: id, tag: inv.life})
+func (m *Model) occupy(n *Node, core int, inv *invocation) {
+	m.execute(n, core, inv)
+	m.events.Schedule(m.events.Now().Add(inv.left), event{kind: eventCoreDone, ref: inv.id, tag: inv.life})
 }
 
 // nextFor returns the invocation that has waited longest for the core.

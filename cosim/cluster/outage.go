@@ -161,7 +161,7 @@ func (m *Model) drain(n *Node) {
 		m.control.Leaving(leaving)
 		return
 	}
-	var homeless []int32
+	var homeless []*invocation
 	affected := map[*Function]bool{}
 	for _, s := range slices.Clone(n.residents) {
 		if !s.ready || s.leaving {
@@ -173,15 +173,16 @@ func (m *Model) drain(n *Node) {
 		s.function.free.remove(s)
 		for id, ok := s.queue.pop(); ok; id, ok = s.queue.pop() {
 			n.load--
-			m.invocations.at(id).sandbox = nil
-			homeless = append(homeless, id)
+			inv := m.invocations.at(id)
+			inv.sandbox = nil
+			homeless = append(homeless, inv)
 		}
 		if s.inService == 0 {
 			m.discard(s)
 		}
 	}
-	for _, id := range homeless {
-		m.admit(m.invocations.at(id).function, id)
+	for _, inv := range homeless {
+		m.admit(inv)
 	}
 	m.replace(affected)
 }
@@ -189,11 +190,11 @@ func (m *Model) drain(n *Node) {
 // end takes a node away with everything on it.
 func (m *Model) end(n *Node) {
 	m.recorder.ended++
-	var bound []int32
-	for i := range m.invocations.slots {
-		if inv := &m.invocations.slots[i]; inv.phase != phaseFree && inv.sandbox != nil && inv.sandbox.node == n {
-			bound = append(bound, int32(i))
-			m.discount(int32(i))
+	var bound []*invocation
+	for _, inv := range m.invocations.slots {
+		if inv.phase != phaseFree && inv.sandbox != nil && inv.sandbox.node == n {
+			bound = append(bound, inv)
+			m.discount(inv)
 			if inv.phase != phaseSandboxQueue {
 				inv.function.inService--
 			}
@@ -202,9 +203,9 @@ func (m *Model) end(n *Node) {
 	m.halt(n)
 	n.up = false
 	routes := map[*Sandbox][]int32{}
-	for _, id := range bound {
-		s := m.invocations.at(id).sandbox
-		routes[s] = append(routes[s], m.detach(id))
+	for _, inv := range bound {
+		s := inv.sandbox
+		routes[s] = append(routes[s], m.detach(inv))
 	}
 	affected := map[*Function]bool{}
 	var gone []Lost
@@ -224,8 +225,8 @@ func (m *Model) end(n *Node) {
 	if m.control != nil {
 		m.control.Lost(gone, 0)
 	}
-	for _, id := range bound {
-		m.lose(id, LossNode)
+	for _, inv := range bound {
+		m.lose(inv, LossNode)
 	}
 	m.replace(affected)
 	if repair := n.config.Repair; repair >= 0 {
@@ -254,10 +255,9 @@ func (m *Model) halt(n *Node) {
 
 // detach takes an invocation out of a sandbox that is gone: what was to happen to it
 // there does not. It returns the route by which it had come.
-func (m *Model) detach(id int32) (route int32) {
-	inv := m.invocations.at(id)
+func (m *Model) detach(inv *invocation) (route int32) {
 	if inv.function.memory != nil {
-		m.meal(id).mib = 0
+		m.meal(inv.id).mib = 0
 	}
 	inv.sandbox = nil
 	inv.life++
@@ -316,26 +316,25 @@ func (m *Model) vacate(n *Node, core int) {
 	} else {
 		m.recorder.busyCores(m, -1)
 	}
-	for i := range m.invocations.slots {
-		id, inv := int32(i), &m.invocations.slots[i]
+	for _, inv := range m.invocations.slots {
 		if inv.phase != phaseOnCore && inv.phase != phaseHeld || int(inv.core) != core || inv.sandbox.node != n {
 			continue
 		}
-		m.settle(id)
+		m.settle(inv)
 		m.recorder.preempted++
 		if m.config.Discipline != FCFS {
-			n.shares[core].remove(id, m.events.Now())
+			n.shares[core].remove(inv.id, m.events.Now())
 		}
 		n.leave(core, inv.sandbox, m.events.Now())
 		inv.life++
 		if inv.sandbox.group != nil {
-			m.part(inv.sandbox, id)
+			m.part(inv.sandbox, inv.id)
 		}
 		q, at := &n.queue, phaseNodeQueue
 		if m.config.CoreChoice == CorePinned && m.config.Discipline == FCFS {
 			q, at = &n.waiting[core], phaseCoreQueue
 		}
-		inv.phase, inv.ticket = at, q.pushFront(id)
+		inv.phase, inv.ticket = at, q.pushFront(inv.id)
 	}
 	if m.config.Discipline != FCFS {
 		m.events.Cancel(n.shares[core].timer)
@@ -375,7 +374,8 @@ func (m *Model) wake(n *Node) {
 			if !ok {
 				break
 			}
-			m.share(n, m.chooseShared(n, m.invocations.at(id).sandbox), id)
+			inv := m.invocations.at(id)
+			m.share(n, m.chooseShared(n, inv.sandbox), inv)
 		}
 		for core := n.idle.first(); core >= 0; core = n.idle.after(core) {
 			m.balance(n, core)
@@ -384,7 +384,7 @@ func (m *Model) wake(n *Node) {
 	}
 	for core := n.idle.first(); core >= 0; core = n.idle.after(core) {
 		if id, ok := n.nextFor(core); ok {
-			m.take(n, core, id)
+			m.take(n, core, m.invocations.at(id))
 		}
 	}
 }

@@ -184,16 +184,15 @@ func (r *recorder) countPresent(m *Model) {
 	inService := func(inv *invocation) bool {
 		return inv.phase == phaseOnCore || inv.phase == phaseOffCore || inv.phase == phaseHeld
 	}
-	for i := range m.invocations.slots {
-		inv := &m.invocations.slots[i]
+	for _, inv := range m.invocations.slots {
 		running := inService(inv)
 		switch {
 		case inv.phase == phaseFree:
 			continue
-		case inv.twin != 0 && int(inv.twin-1) < i:
+		case inv.twin != nil && inv.twin.id < inv.id:
 			continue
-		case inv.twin != 0:
-			running = running || inService(m.invocations.at(inv.twin-1))
+		case inv.twin != nil:
+			running = running || inService(inv.twin)
 		}
 		for _, a := range []*Account{&r.account, &inv.function.record.account} {
 			if running {
@@ -210,8 +209,7 @@ func (r *recorder) countPresent(m *Model) {
 // It counts the attempts too.
 func (r *recorder) checkWork(m *Model) error {
 	executed, underway, attempts := r.executed, 0., int64(0)
-	for i := range m.invocations.slots {
-		inv := &m.invocations.slots[i]
+	for _, inv := range m.invocations.slots {
 		if inv.phase != phaseFree && inv.phase != phaseBackoff {
 			attempts++
 		}
@@ -219,7 +217,7 @@ func (r *recorder) checkWork(m *Model) error {
 			underway += float64(inv.busy - inv.left)
 		}
 		if inv.phase == phaseOnCore {
-			executed += m.attained(inv, int32(i))
+			executed += m.attained(inv)
 		}
 	}
 	// The clock counts whole nanoseconds: each stay on a core is rounded.
@@ -239,7 +237,7 @@ func (r *recorder) checkWork(m *Model) error {
 
 // attained returns the nanoseconds of core time that an invocation on a core
 // has received.
-func (m *Model) attained(inv *invocation, id int32) float64 {
+func (m *Model) attained(inv *invocation) float64 {
 	n := inv.sandbox.node
 	if m.config.Discipline == FCFS {
 		return float64(m.events.Now() - inv.started)
@@ -247,7 +245,7 @@ func (m *Model) attained(inv *invocation, id int32) float64 {
 	c := &n.shares[inv.core]
 	c.advance(m.events.Now())
 	for _, j := range c.jobs {
-		if j.id == id {
+		if j.id == inv.id {
 			return float64(inv.left) - (j.finish-c.virtual)*j.weight
 		}
 	}

@@ -34,25 +34,25 @@ type job struct {
 }
 
 // share lets the invocation join those in service on the core.
-func (m *Model) share(n *Node, core int, id int32) {
+func (m *Model) share(n *Node, core int, inv *invocation) {
 	if n.shares == nil {
 		n.shares = make([]share, len(n.cores))
 	}
-	m.execute(n, core, id)
-	if s := m.invocations.at(id).sandbox; s.group != nil {
-		m.enlist(s, id)
+	m.execute(n, core, inv)
+	if s := inv.sandbox; s.group != nil {
+		m.enlist(s, inv)
 	}
-	m.attach(n, core, id)
+	m.attach(n, core, inv)
 }
 
 // attach lets an invocation that begins or goes on have its part of the core, unless
 // it is held back.
-func (m *Model) attach(n *Node, core int, id int32) {
-	c, inv, now := &n.shares[core], m.invocations.at(id), m.events.Now()
+func (m *Model) attach(n *Node, core int, inv *invocation) {
+	c, now := &n.shares[core], m.events.Now()
 	weight := 1.0
 	if g := inv.sandbox.group; g != nil {
 		if g.held {
-			c.parked = append(c.parked, job{id: id, sandbox: inv.sandbox})
+			c.parked = append(c.parked, job{id: inv.id, sandbox: inv.sandbox})
 			return
 		}
 		inv.phase, inv.started, weight = phaseOnCore, now, g.weight()
@@ -63,7 +63,7 @@ func (m *Model) attach(n *Node, core int, id int32) {
 		c.virtual, c.weight, c.updated = 0, 0, now
 	}
 	c.advance(now)
-	c.push(job{finish: c.virtual + float64(inv.left)/weight, weight: weight, order: c.order, id: id, sandbox: inv.sandbox})
+	c.push(job{finish: c.virtual + float64(inv.left)/weight, weight: weight, order: c.order, id: inv.id, sandbox: inv.sandbox})
 	c.weight += weight
 	c.order++
 	m.reschedule(n, core)
@@ -81,12 +81,13 @@ func (m *Model) finishShare(n *Node, core int) {
 	// The clock is a whole number of nanoseconds, the virtual time is not: what
 	// rounding took or gave is settled here and does not add up.
 	c.virtual = max(c.virtual, first.finish)
-	m.release(n, first.id)
+	inv := m.invocations.at(first.id)
+	m.release(n, inv)
 	if first.sandbox.group != nil {
 		m.part(first.sandbox, first.id)
 	}
 	m.continueShare(n, core)
-	m.afterCore(first.id)
+	m.afterCore(inv)
 }
 
 // continueShare goes on after one has left the core.
