@@ -172,11 +172,11 @@ func (n *Node) leave(core int, s *Sandbox, now des.Time) {
 	if c.active > 0 {
 		others, same = n.overlapping(core, s)
 	}
-	s.memory[core] = coreMemory{
+	s.remember(core, coreMemory{
 		sequence: c.sequence - uint32(others),
 		same:     s.begun[core] - uint32(same),
 		left:     now,
-	}
+	})
 }
 
 // enterNode asks for a core for an invocation that has a sandbox's slot.
@@ -253,7 +253,7 @@ func (s *Sandbox) leastForgotten() int {
 	for w, word := range n.idle.words {
 		for ; word != 0; word &= word - 1 {
 			i := w*64 + bits.TrailingZeros64(word)
-			memory := &s.memory[i]
+			memory := s.recall(i)
 			if !memory.known() {
 				continue
 			}

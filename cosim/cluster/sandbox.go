@@ -9,11 +9,11 @@ import (
 )
 
 // Sandbox is one container instance of a function. What every invocation touches
-// stands first, within two cache lines.
+// stands first, within three cache lines.
 type Sandbox struct {
 	function      *Function
 	node          *Node
-	memory        []coreMemory
+	last          coreMemory // of lastCore
 	inService     int32
 	lastCore      int32 // -1: has never executed
 	place         int32 // in the function's roster, or nowhere
@@ -22,25 +22,24 @@ type Sandbox struct {
 	ready         bool
 	leaving       bool // its node takes no more work
 	expiryPending bool
-	begun         []uint32         // by core of the node: invocations of the function, whichever sandbox's
-	used          [slotKinds]int64 // when, in the order of Candidates
+	expiryEvent   des.Time // of the earliest one pending
+	begun         []uint32 // by core of the node: invocations of the function, whichever sandbox's
+	previous      [slotKinds]*Sandbox
+	following     [slotKinds]*Sandbox
 	queue         line             // early binding
+	used          [slotKinds]int64 // when, in the order of Candidates
+	idleSince     des.Time
+	expiry        des.Time
 
-	previous  [slotKinds]*Sandbox
-	following [slotKinds]*Sandbox
-	group     *group // CFS
+	others    []coreMemory // of all cores but lastCore; nil where it has executed on no other
+	group     *group       // CFS
 	readyAt   des.Time
-
 	id        int32
 	life      int32 // tells apart the sandboxes that had this id; 0: gone
 	residence int32 // in the node's residents
 	using     int32 // MiB, where that is followed
 	startup   time.Duration
-
-	expiry      des.Time
-	expiryEvent des.Time // of the earliest one pending
-	idleSince   des.Time
-	worth       float64 // to its Evictor, aged
+	worth     float64 // to its Evictor, aged
 }
 
 // coreMemory is what a sandbox knows of one core since it last executed there. What is
@@ -125,7 +124,7 @@ func (s *Sandbox) likelyCore() int {
 
 // state is what the model knows when the sandbox begins on a core.
 func (s *Sandbox) state(core int, now des.Time) servicetime.State {
-	m := &s.memory[core]
+	m := s.recall(core)
 	if !m.known() {
 		return servicetime.State{Cold: !s.called, New: true}
 	}
@@ -137,8 +136,38 @@ func (s *Sandbox) state(core int, now des.Time) servicetime.State {
 	}
 }
 
+// recall returns what the sandbox knows of a core.
+func (s *Sandbox) recall(core int) coreMemory {
+	switch {
+	case core == int(s.lastCore):
+		return s.last
+	case s.others == nil:
+		return coreMemory{}
+	}
+	return s.others[core]
+}
+
+// remember keeps what the sandbox is to know of a core.
+func (s *Sandbox) remember(core int, m coreMemory) {
+	if core == int(s.lastCore) {
+		s.last = m
+		return
+	}
+	if s.others == nil {
+		s.others = make([]coreMemory, len(s.node.cores))
+	}
+	s.others[core] = m
+}
+
+// enter begins an invocation on a core.
 func (s *Sandbox) enter(core int) {
-	s.lastCore = int32(core)
+	if core != int(s.lastCore) {
+		here, before, left := s.recall(core), s.lastCore, s.last
+		s.lastCore, s.last = int32(core), here
+		if before >= 0 {
+			s.remember(int(before), left)
+		}
+	}
 	s.begun[core]++
 }
 
@@ -148,11 +177,9 @@ func (m *Model) newSandbox(f *Function, n *Node) *Sandbox {
 	if spare := &n.spare; len(*spare) > 0 {
 		s = (*spare)[len(*spare)-1]
 		*spare = (*spare)[:len(*spare)-1]
-		queue, memory := s.queue, s.memory
-		clear(memory)
-		*s = Sandbox{queue: queue, memory: memory}
+		*s = Sandbox{queue: s.queue}
 	} else {
-		s = &Sandbox{memory: make([]coreMemory, len(n.cores))}
+		s = new(Sandbox)
 	}
 	if free := len(m.freeIDs); free > 0 {
 		s.id = m.freeIDs[free-1]
