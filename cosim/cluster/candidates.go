@@ -66,6 +66,7 @@ type Candidates struct {
 	slot   int
 	roster *roster
 	places bitset
+	word   [1]uint64 // of places, where there are few
 
 	// What follows is kept up once somebody has asked for a member by its number.
 	listed   bool
@@ -77,6 +78,11 @@ type Candidates struct {
 	linked        bool
 	head, tail    *Sandbox // least and most recently used
 	first, latest int64    // stamps given
+}
+
+func (c *Candidates) init(slot int, r *roster) {
+	c.slot, c.roster = slot, r
+	c.places.words = c.word[:]
 }
 
 // Function returns the function that the candidates belong to.

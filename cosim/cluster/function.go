@@ -16,7 +16,7 @@ type Function struct {
 	laws      []servicetime.Law // by platform of the node
 	record    *functionRecord
 	balancer  LoadBalancer
-	luck      *rand.Rand // service/<function>: one draw per arrival
+	luck      rand.Rand  // service/<function>: one draw per arrival
 	stage     *rand.Rand // startup/<function>
 	random    *rand.Rand // routing/<function>
 	condition *rand.Rand // condition/<function>; nil in the coupled model
@@ -84,7 +84,7 @@ func newFunction(index int, f FunctionConfig, c Config) *Function {
 		index:    index,
 		config:   f,
 		balancer: c.NewBalancer(),
-		luck:     c.Random("service/" + f.Name),
+		luck:     *c.Random("service/" + f.Name),
 		stage:    c.Random("startup/" + f.Name),
 		random:   c.Random("routing/" + f.Name),
 	}
@@ -101,8 +101,8 @@ func newFunction(index int, f FunctionConfig, c Config) *Function {
 	if c.Census {
 		created.census = new(Census)
 	}
-	created.all = Candidates{slot: slotAll, roster: &created.roster}
-	created.free = Candidates{slot: slotFree, roster: &created.roster}
+	created.all.init(slotAll, &created.roster)
+	created.free.init(slotFree, &created.roster)
 	return created
 }
 

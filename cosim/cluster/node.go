@@ -25,8 +25,8 @@ type Node struct {
 	queue    line   // invocations waiting for any core
 	waiting  []line // by core, for those that sandboxes keep; nil unless they do
 
-	shares    []share    // processor sharing and CFS, by core
-	begun     [][]uint32 // by function index and core, see Sandbox; nil until its first sandbox
+	shares    []share  // processor sharing and CFS, by core
+	begun     []*calls // by function index; nil until its first sandbox
 	config    NodeConfig
 	sandboxes int        // placed here
 	memory    int        // MiB given out
@@ -40,6 +40,9 @@ type Node struct {
 	step     int // of its core schedule
 	random   *rand.Rand
 }
+
+// calls counts, by core, the invocations of one function that have begun on a node.
+type calls struct{ begun []uint32 }
 
 // core is the history that conditions come from.
 type core struct {
@@ -120,15 +123,15 @@ func (n *Node) accepts() bool { return n.up && !n.draining }
 // admit counts a new sandbox and returns how many invocations of its function have
 // begun here, by core.
 func (n *Node) admit(f *Function) []uint32 {
-	for len(n.begun) <= f.index {
-		n.begun = append(n.begun, nil)
+	if n.begun == nil {
+		n.begun = make([]*calls, len(f.model.functions))
 	}
 	if n.begun[f.index] == nil {
-		n.begun[f.index] = make([]uint32, len(n.cores))
+		n.begun[f.index] = &calls{make([]uint32, len(n.cores))}
 	}
 	n.sandboxes++
 	n.memory += f.config.MemoryMiB
-	return n.begun[f.index]
+	return n.begun[f.index].begun
 }
 
 func (n *Node) dismiss(s *Sandbox) {

@@ -13,6 +13,7 @@ import (
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
+	"microcosm/loadgen"
 )
 
 // Streams opens named streams that depend on the seed and the name alone.
@@ -22,7 +23,7 @@ func Streams(seed uint64) func(name string) *rand.Rand {
 		for _, b := range []byte(name) {
 			h = (h ^ uint64(b)) * 1099511628211
 		}
-		return rand.New(rand.NewPCG(seed, h))
+		return loadgen.RandOf(*rand.NewPCG(seed, h))
 	}
 }
 
