@@ -21,22 +21,28 @@ func (b *bitset) empty() {
 	b.size = 0
 }
 
-func (b *bitset) has(i int) bool { return b.words[i/64]>>(i%64)&1 == 1 }
-func (b *bitset) any() bool      { return b.size > 0 }
-func (b *bitset) count() int     { return b.size }
+func (b *bitset) any() bool  { return b.size > 0 }
+func (b *bitset) count() int { return b.size }
+
+// has reports whether i, which must have been made room for, is in.
+func (b *bitset) has(i int) bool { return b.words[uint(i)/64]>>(uint(i)%64)&1 == 1 }
+
+// holds is has for any i.
+func (b *bitset) holds(i int) bool {
+	w := uint(i) / 64
+	return w < uint(len(b.words)) && b.words[w]>>(uint(i)%64)&1 == 1
+}
 
 func (b *bitset) set(i int) {
-	if !b.has(i) {
-		b.words[i/64] |= 1 << (i % 64)
-		b.size++
-	}
+	word, at := &b.words[uint(i)/64], uint(i)%64
+	b.size += 1 - int(*word>>at&1)
+	*word |= 1 << at
 }
 
 func (b *bitset) clear(i int) {
-	if b.has(i) {
-		b.words[i/64] &^= 1 << (i % 64)
-		b.size--
-	}
+	word, at := &b.words[uint(i)/64], uint(i)%64
+	b.size -= int(*word >> at & 1)
+	*word &^= 1 << at
 }
 
 // first returns the smallest member, or -1.

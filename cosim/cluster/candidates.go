@@ -102,7 +102,7 @@ func (c *Candidates) At(i int) *Sandbox {
 
 // Has reports whether the sandbox is a candidate.
 func (c *Candidates) Has(s *Sandbox) bool {
-	return s != nil && s.place != nowhere && int(s.place)/64 < len(c.places.words) && c.places.has(int(s.place))
+	return s != nil && c.places.holds(int(s.place))
 }
 
 // Random returns a candidate, each with equal probability.
@@ -210,7 +210,7 @@ func (c *Candidates) enlist(place int32) {
 
 // remove takes s out, if it is in.
 func (c *Candidates) remove(s *Sandbox) {
-	if !c.Has(s) {
+	if !c.places.holds(int(s.place)) {
 		return
 	}
 	c.places.clear(int(s.place))

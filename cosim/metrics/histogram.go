@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -55,11 +56,34 @@ func (h *Histogram) Record(d time.Duration) {
 	h.addSquares([3]uint64{low, high})
 }
 
+// chunk values below moderate have a sum of 64 bits, and one of squares of 128.
+const (
+	chunk    = 256
+	moderate = 1 << 55 // ns, more than a year
+)
+
 // RecordAll records each of a list, in less time than one by one.
 func (h *Histogram) RecordAll(list []time.Duration) {
-	// What is not in a bucket is counted in registers, hence not in arrays.
-	most, below := h.max, h.below
-	var sum0, sum1, squares0, squares1, squares2, carry uint64
+	for part := range slices.Chunk(list, chunk) {
+		least, most := uint64(math.MaxUint64), uint64(0)
+		for _, d := range part {
+			least, most = min(least, uint64(d)), max(most, uint64(d))
+		}
+		if most < moderate {
+			h.recordModerate(part)
+			h.count += uint64(len(part))
+			h.max, h.below = max(h.max, most), max(h.below, math.MaxInt64-least)
+			continue
+		}
+		for _, d := range part {
+			h.Record(d)
+		}
+	}
+}
+
+// recordModerate enters up to chunk durations below moderate in the buckets and sums.
+func (h *Histogram) recordModerate(list []time.Duration) {
+	var sum, low, high, carry uint64
 	for _, d := range list {
 		v := uint64(d)
 		e, i := place(v)
@@ -68,27 +92,24 @@ func (h *Histogram) RecordAll(list []time.Duration) {
 			p = h.allocate(e, d)
 		}
 		p[i]++
-		most, below = max(most, v), max(below, math.MaxInt64-v)
-		sum0, carry = bits.Add64(sum0, v, 0)
-		sum1 += carry
-		high, low := bits.Mul64(v, v)
-		squares0, carry = bits.Add64(squares0, low, 0)
-		squares1, carry = bits.Add64(squares1, high, carry)
-		squares2 += carry
+		sum += v
+		above, below := bits.Mul64(v, v)
+		low, carry = bits.Add64(low, below, 0)
+		high, _ = bits.Add64(high, above, carry)
 	}
-	h.count += uint64(len(list))
-	h.max, h.below = most, below
-	h.addSum([2]uint64{sum0, sum1})
-	h.addSquares([3]uint64{squares0, squares1, squares2})
+	h.addSum([2]uint64{sum})
+	h.addSquares([3]uint64{low, high})
 }
 
-// place returns the page and the bucket of a duration in ns.
-func place(v uint64) (e int, bucket uint64) {
-	e = max(bits.Len64(v), pageBits) - pageBits
-	return e & 63, v >> ((max(e, 1) - 1) & 63) % pageSize
+// place returns the page and the bucket of a duration in ns: 128 more for every octave
+// above the first 256, in which there is one for each.
+func place(v uint64) (e, bucket uint64) {
+	shift := uint64(bits.Len64(v|(2*pageSize-1))) - pageBits - 1
+	i := shift<<pageBits + v>>(shift&63)
+	return i >> pageBits & 63, i % pageSize
 }
 
-func (h *Histogram) allocate(e int, d time.Duration) *page {
+func (h *Histogram) allocate(e uint64, d time.Duration) *page {
 	if d < 0 {
 		panic(fmt.Sprintf("metrics: record of the negative duration %v", d))
 	}
