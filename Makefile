@@ -8,10 +8,14 @@ PACKAGES  := ./...
 # from SEED every time, so that a change alone decides; `make fuzz` draws others.
 DRAWN      = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}} {{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$p}}{{end}}{{end}}' $(PACKAGES))
 SEED      ?= 1
-run-tests  = $(GO) test $(1) $(sort $(DRAWN)) -rapid.seed=$(SEED) && $(GO) test $(1) $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
+# Tests do without the profile, for which every package would be compiled once more.
+gotest     = $(GO) test -pgo=off
+run-tests  = $(gotest) $(1) $(sort $(DRAWN)) -rapid.seed=$(SEED) && $(gotest) $(1) $(filter-out $(DRAWN),$(shell $(GO) list $(PACKAGES)))
 # golangci-lint is built with the Go of this machine, so that it understands the
 # module's language version.
 GOLANGCI  := v2.15.0
+# Which code is hot: what compilers of the main package read by its name.
+PROFILE   := cosim/cmd/cosim/default.pgo
 FUZZTIME  ?= 60s
 BENCHTIME ?= 1s
 
@@ -77,7 +81,7 @@ test: setup-test build ## prove it: all that needs neither image nor gem5
 .PHONY: test-gem5
 test-gem5: ## boot both ISAs in gem5, measure two functions and an imported one; says so where gem5 or images are missing
 	MICROCOSM_TEST_GEM5=1 MICROCOSM_IMAGES=$(or $(MICROCOSM_IMAGES),$(abspath images/out)) \
-		$(GO) test -count=1 -v -timeout 60m -run '^TestRealGem5' ./gem5bridge/gem5
+		$(gotest) -count=1 -v -timeout 60m -run '^TestRealGem5' ./gem5bridge/gem5
 
 .PHONY: setup-test
 setup-test: ## install what the tests need beyond Go, gcc and make
@@ -98,20 +102,29 @@ $(BIN)/golangci-lint-$(GOLANGCI):
 
 .PHONY: readme
 readme: build ## write the README's numbers anew
-	$(GO) test ./cosim/cmd/cosim -run 'TestReadmeNumbers|TestReadmeSlowdown' -update
+	$(gotest) ./cosim/cmd/cosim -run 'TestReadmeNumbers|TestReadmeSlowdown' -update
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each, and draw every random case anew, ten times as many
 	setup/fuzz $(FUZZTIME)
-	@$(GO) test -count=1 -timeout 60m $(sort $(DRAWN)) -rapid.checks=1000
+	@$(gotest) -count=1 -timeout 60m $(sort $(DRAWN)) -rapid.checks=1000
 
 .PHONY: bench
-bench: ## benchmarks: ratios within one run, see README
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./cosim/... ./results/... ./loadgen/...
+bench: ## benchmarks of what cosim is built as: ratios within one run, see README
+	$(GO) test -pgo=$(abspath $(PROFILE)) -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./cosim/... ./results/... ./loadgen/...
+
+.PHONY: profile
+profile: ## measure anew which code is hot, for the compiler (2 minutes)
+	mkdir -p $(OUT)
+	$(GO) test -run '^$$' -bench 'IdleTimeout|Day|Nodes/nodes=1000$$|Quickstart/nodes=10$$' -benchtime 10x -cpu 1 \
+		-cpuprofile $(abspath $(OUT))/cluster.prof -o $(OUT)/cluster.test ./cosim/cluster -bench-scale .5
+	$(GO) test -run '^$$' -bench Knative -benchtime 15x -cpu 1 \
+		-cpuprofile $(abspath $(OUT))/controlplane.prof -o $(OUT)/controlplane.test ./cosim/controlplane
+	$(GO) tool pprof -proto $(OUT)/cluster.prof $(OUT)/controlplane.prof > $(PROFILE)
 
 .PHONY: coverage
 coverage: ## count how often intervals hold the truth, and write the table anew (minutes)
-	$(GO) test ./cosim/experiment -run TestCoverageStudy -coverage-seeds 1000 -timeout 10h
+	$(gotest) ./cosim/experiment -run TestCoverageStudy -coverage-seeds 1000 -timeout 10h
 
 .PHONY: reality
 reality: build ## predict an open-loop load on this machine and compare; an otherwise idle machine, 7 minutes
