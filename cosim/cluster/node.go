@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 
@@ -18,27 +19,28 @@ type Node struct {
 	idle  bitset    // cores with nothing in service
 	word  [1]uint64 // of idle, where there are few cores
 
-	load     int32 // invocations bound to its sandboxes
-	platform int32 // in Function.laws
-	online   int32 // cores that are there: those with the lowest numbers
-	index    int32
-	queue    line   // invocations waiting for any core
-	waiting  []line // by core, for those that sandboxes keep; nil unless they do
+	load      int32 // invocations bound to its sandboxes
+	platform  int32 // in Function.laws
+	online    int32 // cores that are there: those with the lowest numbers
+	index     int32
+	sandboxes int32 // placed here
+	most      int32 // of them; 0 is without a limit
+	up        bool
+	draining  bool   // its end is known
+	waiting   []line // by core, for those that sandboxes keep; nil unless they do
+	queue     line   // invocations waiting for any core
 
 	shares    []share  // processor sharing and CFS, by core
 	begun     []*calls // by function index; nil until its first sandbox
 	config    NodeConfig
-	sandboxes int        // placed here
 	memory    int        // MiB given out
 	using     int        // MiB in use, where that is followed
 	spare     []*Sandbox // removed, to be reused
 	residents []*Sandbox // placed here, in no order
 
-	up       bool
-	draining bool // its end is known
-	life     int32
-	step     int // of its core schedule
-	random   *rand.Rand
+	life   int32
+	step   int // of its core schedule
+	random *rand.Rand
 }
 
 // calls counts, by core, the invocations of one function that have begun on a node.
@@ -52,7 +54,10 @@ type core struct {
 }
 
 func newNode(index int, c NodeConfig, platform int, choice CoreChoice) *Node {
-	n := &Node{index: int32(index), platform: int32(platform), config: c, cores: make([]core, c.Cores)}
+	n := &Node{
+		index: int32(index), platform: int32(platform), config: c,
+		cores: make([]core, c.Cores), most: int32(min(c.MaxSandboxes, math.MaxInt32)),
+	}
 	if choice == CorePinned {
 		n.waiting = make([]line, c.Cores)
 	}
@@ -79,7 +84,7 @@ func (n *Node) Load() int { return int(n.load) }
 func (n *Node) MemoryMiB() int { return cmp.Or(n.config.PlaceMiB, n.config.MemoryMiB) }
 
 // Sandboxes returns how many sandboxes are placed on the node.
-func (n *Node) Sandboxes() int { return n.sandboxes }
+func (n *Node) Sandboxes() int { return int(n.sandboxes) }
 
 // Busy returns the number of cores with something in service.
 func (n *Node) Busy() int { return int(n.online) - n.idle.count() }
@@ -115,7 +120,7 @@ func (n *Node) Fits(memoryMiB int) bool {
 func (n *Node) open() bool { return n.accepts() && !n.full() }
 
 // full reports whether the node has as many sandboxes as it takes.
-func (n *Node) full() bool { return n.config.MaxSandboxes > 0 && n.sandboxes >= n.config.MaxSandboxes }
+func (n *Node) full() bool { return n.most > 0 && n.sandboxes >= n.most }
 
 // accepts reports whether new sandboxes may be placed here at all.
 func (n *Node) accepts() bool { return n.up && !n.draining }

@@ -188,7 +188,7 @@ func requireOrders(t *rapid.T, c *Candidates, want *sandboxSet) {
 func TestWhatEveryInvocationTouchesIsTogether(t *testing.T) {
 	t.Parallel()
 	require.LessOrEqual(t, unsafe.Offsetof(Sandbox{}.others), 3*uintptr(64))
-	require.LessOrEqual(t, unsafe.Offsetof(Node{}.waiting), 2*64-unsafe.Sizeof(uintptr(0)))
+	require.LessOrEqual(t, unsafe.Offsetof(Node{}.queue)+unsafe.Offsetof(line{}.gaps), 2*64-unsafe.Sizeof(uint32(0)))
 	require.Zero(t, unsafe.Sizeof(invocation{})%64)
 }
 
