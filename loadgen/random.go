@@ -17,16 +17,12 @@ func PCG(seed uint64, name string) *rand.PCG {
 
 // Rand returns the named random stream, e.g. Rand(1, "arrivals/hello"). It is
 // not safe for concurrent use.
-func Rand(seed uint64, name string) *rand.Rand { return RandOf(*PCG(seed, name)) }
-
-// RandOf returns a random stream of the given bits. It lies in memory beside its
-// generator: a run draws from thousands of streams in turn.
-func RandOf(bits rand.PCG) *rand.Rand {
-	var stream struct {
+func Rand(seed uint64, name string) *rand.Rand {
+	var stream struct { // together in memory: a run draws from thousands of them in turn
 		random rand.Rand
 		bits   rand.PCG
 	}
-	stream.bits = bits
+	stream.bits = *PCG(seed, name)
 	stream.random = *rand.New(&stream.bits)
 	return &stream.random
 }

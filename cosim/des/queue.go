@@ -4,8 +4,8 @@ import "fmt"
 
 // Queue is the set of future events of one run, each carrying a payload of
 // type P by value. The zero value is an empty queue at time 0. It is not safe
-// for concurrent use: one run is one goroutine. It holds up to 2^24 pending
-// events, and 2^40 over its life; more panic.
+// for concurrent use: one run is one goroutine. It holds fewer than 2^24
+// pending events, and fewer than 2^40 over its life; more panic.
 //
 // What happens next is in a heap. What happens later waits unsorted in a hierarchical
 // timing wheel (Varghese and Lauck, IEEE/ACM Transactions on Networking 5 (1997)

@@ -13,7 +13,6 @@ import (
 	"microcosm/cosim/des"
 	"microcosm/cosim/policy"
 	"microcosm/cosim/servicetime"
-	"microcosm/loadgen"
 )
 
 // Streams opens named streams that depend on the seed and the name alone.
@@ -23,7 +22,13 @@ func Streams(seed uint64) func(name string) *rand.Rand {
 		for _, b := range []byte(name) {
 			h = (h ^ uint64(b)) * 1099511628211
 		}
-		return loadgen.RandOf(*rand.NewPCG(seed, h))
+		var stream struct { // together, as those of package loadgen are
+			random rand.Rand
+			bits   rand.PCG
+		}
+		stream.bits = *rand.NewPCG(seed, h)
+		stream.random = *rand.New(&stream.bits)
+		return &stream.random
 	}
 }
 
