@@ -341,11 +341,11 @@ func (m *Model) bind(s *Sandbox, inv *invocation) {
 		return
 	}
 	s.function.roster.last = s
-	m.line(s, inv)
+	m.lineUp(s, inv)
 }
 
-// line has the invocation wait for a slot of the sandbox.
-func (m *Model) line(s *Sandbox, inv *invocation) {
+// lineUp has the invocation wait for a slot of the sandbox.
+func (m *Model) lineUp(s *Sandbox, inv *invocation) {
 	inv.sandbox = s
 	inv.wait(&s.queue, phaseSandboxQueue)
 	s.node.load++

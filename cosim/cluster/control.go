@@ -72,7 +72,7 @@ func (a *Actuator) Enter(s *Sandbox, id, route int32) bool {
 	case !s.full():
 		a.m.serve(s, inv)
 	case f.config.QueueLimit == Unlimited || s.queue.len() < f.config.QueueLimit:
-		a.m.line(s, inv)
+		a.m.lineUp(s, inv)
 	default:
 		return false
 	}
