@@ -29,8 +29,7 @@ func (b *bitset) has(i int) bool { return b.words[uint(i)/64]>>(uint(i)%64)&1 ==
 
 // holds is has for any i.
 func (b *bitset) holds(i int) bool {
-	w := uint(i) / 64
-	return w < uint(len(b.words)) && b.words[w]>>(uint(i)%64)&1 == 1
+	return uint(i)/64 < uint(len(b.words)) && b.has(i)
 }
 
 func (b *bitset) set(i int) {

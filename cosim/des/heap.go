@@ -49,6 +49,7 @@ const slotBits = 24
 func (k *key) slot() uint32 { return uint32(k.tie % (1 << slotBits)) }
 
 func (h heap) empty() bool { return len(h) <= root }
+func (h heap) len() int    { return max(0, len(h)-root) }
 
 func (h *heap) push(k key) {
 	if len(*h) < root {

@@ -53,7 +53,7 @@ type Timer struct {
 func (q *Queue[P]) Now() Time { return q.now }
 
 // Len returns the number of events that are still to happen.
-func (q *Queue[P]) Len() int { return q.single + q.sources.pending }
+func (q *Queue[P]) Len() int { return q.single + q.sources.len() }
 
 // Schedule adds an event at the instant at. An instant before Now is a
 // programming error and panics, since it would break the order of time.
@@ -67,11 +67,7 @@ func (q *Queue[P]) Schedule(at Time, payload P) Timer {
 	q.free = s.next
 	q.single++
 	s.seq, s.at, s.payload = seq, at, payload
-	if at <= q.limit {
-		q.near.push(key{at, seq<<slotBits | uint64(index)})
-	} else {
-		s.next = q.wheel.add(at, index)
-	}
+	q.file(s, index)
 	return Timer{seq: seq, slot: index}
 }
 

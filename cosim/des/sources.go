@@ -10,7 +10,6 @@ type Source uint32
 // takes the place of the one that has just happened, which is most often close to where
 // it belongs, and needs no slot of its own.
 type sources[P any] struct {
-	pending  int
 	open     bool // the first of next has happened
 	next     heap // of those that have an event pending
 	armed    []bool
@@ -35,7 +34,6 @@ func (q *Queue[P]) Emit(source Source, at Time) {
 		panic(fmt.Sprintf("des: source %d already has an event pending", source))
 	}
 	s.armed[source] = true
-	s.pending++
 	k := key{at, q.stamp(at)<<slotBits | uint64(source)}
 	if s.open {
 		s.open = false
@@ -45,13 +43,21 @@ func (q *Queue[P]) Emit(source Source, at Time) {
 	}
 }
 
+// len returns the number of pending events.
+func (s *sources[P]) len() int {
+	if s.open {
+		return s.next.len() - 1
+	}
+	return s.next.len()
+}
+
 // any reports whether there is an event, and brings the first to the top of the heap.
 func (s *sources[P]) any() bool {
 	if s.open {
 		s.open = false
 		s.next.pop()
 	}
-	return s.pending > 0
+	return !s.next.empty()
 }
 
 // before reports whether the first event, of which there must be one, comes before k.
@@ -64,6 +70,5 @@ func (s *sources[P]) at() Time { return s.next[root].at }
 func (s *sources[P]) pop() (payload P) {
 	source := s.next[root].slot()
 	s.open, s.armed[source] = true, false
-	s.pending--
 	return s.payloads[source]
 }
